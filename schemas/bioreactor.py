@@ -1,0 +1,161 @@
+"""What is said about a bioreactor. The topic's key, an event's `subject`, is the unit; the batch is data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+# The newest version of every bioreactor event's data. Older ones are lifted by `schemas/upcast.py`.
+VERSION = 2
+
+Quality = Literal["good", "uncertain", "bad"]
+_PRINTABLE = r"^(?![\s\S]*[\x00-\x1f\x7f])"  # control characters have no business in a name, and PostgreSQL refuses NUL
+
+Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
+TagName = Annotated[str, Meta(min_length=1, max_length=128)]  # checked once per set of tags, in `twins/frame.py`
+UnitCode = Annotated[str, Meta(min_length=1, max_length=32)]  # checked with its tag, likewise
+UnitText = Annotated[str, Meta(min_length=1, max_length=32, pattern=_PRINTABLE)]
+Text = Annotated[str, Meta(max_length=1000, pattern=_PRINTABLE)]
+Reason = Annotated[str, Meta(min_length=1, max_length=1000, pattern=_PRINTABLE)]
+
+
+class Quantity(Struct, frozen=True, forbid_unknown_fields=True):
+    """A number with its unit (UCUM code)."""
+
+    value: float
+    unit: UnitText
+
+
+class BatchStarted(Struct, frozen=True, forbid_unknown_fields=True):
+    """A run begins: the unit's twin starts anew, with these things known about it.
+
+    `model` and `parameters` choose and adjust the qualified model for this batch; `clock` says whether
+    silence is judged by the wall (`wall`) or only by what the source itself says (`source`).
+    """
+
+    batch: Name
+    model: Name = "growth"
+    parameters: Annotated[dict[Name, float], Meta(max_length=64)] = {}
+    volume: Quantity | None = None
+    planned_end: Annotated[str, Meta(max_length=40, pattern=_PRINTABLE)] | None = None
+    recipe: Name | None = None
+    product: Name | None = None
+    clock: Literal["wall", "source"] = "wall"
+
+
+class BatchEnded(Struct, frozen=True, forbid_unknown_fields=True):
+    """The run is over; readings that follow are stored, not modelled."""
+
+    batch: Name
+    reason: Text = ""
+
+
+class PhaseChanged(Struct, frozen=True, forbid_unknown_fields=True):
+    """The recipe entered another phase (ISA-88)."""
+
+    phase: Name
+    batch: Name | None = None
+
+
+class Channel(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One measured value of one tag."""
+
+    tag: TagName
+    value: float
+    unit: UnitCode
+    quality: Quality = "good"
+
+
+class Reading(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One or many channels measured at one time."""
+
+    channels: Annotated[tuple[Channel, ...], Meta(min_length=1, max_length=256)]
+
+
+class FeedAdded(Struct, frozen=True, forbid_unknown_fields=True):
+    """Liquid went in since the last such event. It dilutes; `density` is not needed for a volume."""
+
+    volume: Quantity
+    feed: Name = "feed"
+
+
+class SampleDrawn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Broth was taken out. It takes mass and volume away, and leaves concentrations as they are."""
+
+    volume: Quantity
+    sample: Name
+
+
+class AssayResulted(Struct, frozen=True, forbid_unknown_fields=True):
+    """A laboratory value of a sample. `time` is when the sample was drawn, `recordtime` when it was known."""
+
+    sample: Name
+    tag: Name
+    value: float
+    unit: UnitText
+    method: Text = ""
+
+
+class AssaySuperseded(Struct, frozen=True, forbid_unknown_fields=True):
+    """A corrected laboratory value; the old one stays on record and no longer counts."""
+
+    sample: Name
+    tag: Name
+    value: float
+    unit: UnitText
+    reason: Reason
+
+
+class AssayWithdrawn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A laboratory value that no longer counts."""
+
+    sample: Name
+    tag: Name
+    reason: Reason
+
+
+class TimePassed(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing else was said until now: silence is evidence, and a replay must see it too."""
+
+
+# What a tag measures, for the tags this project gives a meaning to. Any other tag takes any listed unit.
+# `biomass` is an on-line signal: its dimension depends on the probe.
+TAG_DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "biomass": ("mass_concentration", "arbitrary", "number_concentration", "number"),
+    "dissolved_oxygen": ("fraction",),
+    "temperature": ("temperature",),
+    "ph": ("acidity",),
+    "volume": ("volume",),
+    "pressure": ("pressure",),
+    "agitation": ("rotation",),
+    "airflow": ("volume_flow",),
+    "glucose": ("mass_concentration", "substance_concentration"),
+}
+
+# What no working probe says: outside these, in canonical units, a value is set aside as implausible.
+PLAUSIBLE: dict[str, tuple[float, float]] = {
+    "biomass": (-1e4, 1e5),
+    "dissolved_oxygen": (-20.0, 500.0),  # the published yeast plate reaches 149 %
+    "temperature": (-50.0, 200.0),
+    "ph": (-1.0, 15.0),
+    "volume": (-1.0, 1e6),
+    "pressure": (-2.0, 20.0),
+    "agitation": (-10.0, 1e5),
+    "airflow": (-10.0, 1e6),
+    "glucose": (-10.0, 2000.0),
+}
+PLAUSIBLE_ELSE = (-1e6, 1e6)
+
+EVENTS: dict[str, type[Struct]] = {
+    "bioreactor.batch_started": BatchStarted,
+    "bioreactor.batch_ended": BatchEnded,
+    "bioreactor.phase_changed": PhaseChanged,
+    "bioreactor.reading": Reading,
+    "bioreactor.feed_added": FeedAdded,
+    "bioreactor.sample_drawn": SampleDrawn,
+    "bioreactor.assay_resulted": AssayResulted,
+    "bioreactor.assay_superseded": AssaySuperseded,
+    "bioreactor.assay_withdrawn": AssayWithdrawn,
+    "time.passed": TimePassed,
+}

@@ -1,0 +1,137 @@
+"""What a twin says: effects, one JSON line each, and the shapes of their `data`.
+
+The line is canonical: keys sorted, floats in their shortest form, no NaN, so two runs compare byte for byte.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+Kind = Literal["estimate", "forecast", "alert", "request", "correction", "reject"]
+Lane = Literal["qualified", "advisory"]
+KINDS: tuple[Kind, ...] = ("estimate", "forecast", "alert", "request", "correction", "reject")
+
+
+class Effect(Struct, frozen=True):
+    """One effect of one record. `id` is `topic/partition/offset/n`; times are RFC 3339 text in UTC."""
+
+    id: str
+    kind: Kind
+    lane: Lane
+    twin: str
+    key: str
+    event_time: str
+    record_time: str
+    model: str
+    data: dict[str, Any]  # of the shape that `kind` names below; a dict, because it goes straight to JSON
+
+
+class Belief(Struct, frozen=True, omit_defaults=False):
+    """One estimated quantity: mean, standard deviation and the central 90 % interval."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    unit: str
+
+
+class EstimateData(Struct, frozen=True):
+    """The `data` of an estimate."""
+
+    batch: str | None
+    phase: str | None
+    hours: float | None
+    state: dict[str, Belief]
+    readings: dict[str, dict[str, Any]]
+    filter: dict[str, Any]
+    records: dict[str, int]
+    revised: bool
+
+
+class ForecastData(Struct, frozen=True):
+    """The `data` of a forecast: `values[quantity][i][j]` is quantile `quantiles[j]` at time `at[i]`."""
+
+    batch: str | None
+    quantiles: list[float]
+    at: list[str]
+    values: dict[str, list[list[float]]]
+    units: dict[str, str]
+
+
+class AlertData(Struct, frozen=True):
+    """The `data` of an alert. `alert` is the effect id of the raise, which is the alert's identity."""
+
+    action: Literal["raise", "update", "clear"]
+    alert: str
+    rule: str
+    tag: str
+    priority: Literal["low", "medium", "high", "critical"]
+    value: float | None
+    limit: float | None
+    unit: str
+    probability: float | None
+    expected_at: str | None
+    batch: str | None
+    phase: str | None
+    message: str
+
+
+class RejectData(Struct, frozen=True):
+    """The `data` of a reject: why a record, or one channel of it, was not used."""
+
+    reason: str
+    expected: str
+    received: str
+    where: str
+    advice: str
+    topic: str
+    partition: int
+    offset: int
+
+
+_ENCODE = msgspec.json.Encoder(order="sorted")
+
+
+def write_effect(effect: Effect) -> bytes:
+    """Write the canonical line of an effect, without the line's end.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite: a twin must never say NaN.
+
+    Examples
+    --------
+    >>> write_effect(Effect("t/0/1/0", "reject", "qualified", "bioreactor", "B", "x", "y", "", {"b": 1.0, "a": 0.1}))
+    b'{"data":{"a":0.1,"b":1.0},"event_time":"x","id":"t/0/1/0","key":"B","kind":"reject","lane":"qualified","model":"","record_time":"y","twin":"bioreactor"}'
+    """
+    line = _ENCODE.encode(effect)
+    # msgspec writes a NaN as null; a null where a number was is found by walking only lines that hold one.
+    if b"null" in line:
+        _refuse_not_finite(effect.data, effect.id)
+    return line
+
+
+def _refuse_not_finite(value: Any, where: str) -> None:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"expected finite numbers, received {value}, in effect {where}")
+    elif isinstance(value, dict):
+        for item in value.values():
+            _refuse_not_finite(item, where)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_not_finite(item, where)
+    elif isinstance(value, Struct):
+        _refuse_not_finite(msgspec.structs.asdict(value), where)
+
+
+def order_of(effect_id: str) -> tuple[str, int, int, int]:
+    """Give the sort key of an effect id: topic, partition, offset, n."""
+    topic, partition, offset, n = effect_id.rsplit("/", 3)
+    return topic, int(partition), int(offset), int(n)
