@@ -1,0 +1,48 @@
+"""`ingest file` and `replay`: an event file or a table, told by its name, as one resumable source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from connectors.jsonl import JsonLinesSource
+from connectors.mapping import Mapping, load_mapping, shipped_mappings
+from connectors.outgoing import Source
+from connectors.tabular import open_table
+from schemas.errors import UsageError
+
+EVENT_FILES = (".jsonl", ".ndjson")
+TABLES = (".csv", ".tsv", ".txt", ".tab")
+
+
+def open_file(path: Path, map_file: Path | None = None, shipped: Sequence[Mapping] | None = None) -> Source:
+    """Open a file as a source.
+
+    Parameters
+    ----------
+    path : Path
+        `.jsonl` or `.ndjson` is an event file; `.csv`, `.tsv`, `.txt` or `.tab` a table; each also with `.gz`.
+        With `map_file` anything is a table.
+    map_file : Path, optional
+        The mapping (`--map`). Without it, the shipped mapping whose header matches.
+    shipped : sequence of Mapping, optional
+        What to choose from; by default `shipped_mappings()`.
+
+    Raises
+    ------
+    UsageError, MappingError
+        If the file or its mapping cannot be used.
+    """
+    if not path.is_file():
+        raise UsageError(f"expected a file, received {path}, which is none; check the path")
+    if map_file is not None:
+        return open_table(path, load_mapping(map_file), ())
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix in EVENT_FILES:
+        return JsonLinesSource(path)
+    if suffix in TABLES:
+        return open_table(path, None, shipped_mappings() if shipped is None else shipped)
+    raise UsageError(
+        f"expected a file ending in {', '.join((*EVENT_FILES, *TABLES))} (.gz too), received {path.name}; "
+        "rename it, or give a table's mapping with --map"
+    )
