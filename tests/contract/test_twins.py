@@ -1,0 +1,92 @@
+"""Every twin holds to the shipped checks; and the checks can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.twins.bioreactor.script import records_of, wild_events
+from twins import checks
+from twins.bioreactor import BioreactorBlock, BioreactorModel
+from twins.block import Effects, Past
+from twins.frame import Frame
+
+CONFIG: dict[str, Any] = {"predicted": [{"tag": "biomass", "high": 1.5, "unit": "g/L"}], "silence_minutes": 5}
+
+
+def model() -> BioreactorModel:
+    return BioreactorModel.from_config(CONFIG)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 90), max_size=20))
+def test_where_frames_end_changes_nothing(seed: int, cuts: list[int]) -> None:
+    records = records_of(wild_events(seed, 80))
+    checks.check_split_equals_whole(model(), records, cuts)
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_a_frame_of_one_record_each_changes_nothing(seed: int) -> None:
+    records = records_of(wild_events(seed, 80))
+    checks.check_split_equals_whole(model(), records, range(1, len(records)))
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_every_other_check(seed: int) -> None:
+    checks.check_all(model(), records_of(wild_events(seed, 80)), bytes_a_twin=1600)
+
+
+def test_the_state_does_not_grow_with_the_records() -> None:
+    checks.check_bounded(model(), records_of(wild_events(5, 1500, units=20)), 900)
+
+
+class Forgetful(BioreactorBlock):
+    """Counts frames, which no twin may see."""
+
+    frames = 0
+
+    def apply(self, frame: Frame, past: Past) -> Effects:
+        effects = super().apply(frame, past)
+        self.frames += 1
+        for effect in effects.estimates:
+            effect.data["records"]["count"] += self.frames
+        return effects
+
+
+class Believing(BioreactorBlock):
+    """Takes duplicates for new."""
+
+    def apply(self, frame: Frame, past: Past) -> Effects:
+        self._state.ring[:] = 0
+        self._state.ring_floor[:] = -1
+        return super().apply(frame, past)
+
+
+class Planted(BioreactorModel):
+    """A model with a defect."""
+
+    def __init__(self, defect: type[BioreactorBlock]) -> None:
+        super().__init__()
+        self.defect = defect
+
+    def empty(self) -> BioreactorBlock:
+        return self.defect(self.config, self.name)
+
+
+@pytest.mark.parametrize(
+    ("defect", "check"),
+    [
+        (Forgetful, lambda model, records: checks.check_split_equals_whole(model, records, [20])),
+        (Believing, checks.check_duplicates_change_nothing),
+    ],
+)
+def test_the_checks_find_a_planted_defect(defect: type[BioreactorBlock], check: Any) -> None:
+    records: Sequence[checks.PlainRecord] = records_of(wild_events(1, 40))
+    with pytest.raises(AssertionError):
+        check(Planted(defect), records)

@@ -1,0 +1,6 @@
+"""The bioreactor twin: mass-balanced growth, batched."""
+
+from twins.bioreactor.block import BioreactorBlock, BioreactorModel
+from twins.bioreactor.config import BioreactorConfig, Limit, PredictedLimit, read_config
+
+__all__ = ["BioreactorBlock", "BioreactorConfig", "BioreactorModel", "Limit", "PredictedLimit", "read_config"]

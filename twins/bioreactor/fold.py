@@ -1,0 +1,239 @@
+"""Fold one minute into the belief, for many twins at once: the one place where state changes.
+
+The live path, the provisional estimate and a refold after a late fact all come here, so they cannot differ.
+Within a minute the convention is: batch start, feed (dilutes), mean reading, assays, sample (takes mass and
+volume), then phase and batch end. It is a convention because one minute's facts carry no finer order that
+late arrival could not break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.instants import HOUR, MINUTE
+from twins.bioreactor import filter as ekf
+from twins.bioreactor.parameters import assumed_growth as p
+from twins.bioreactor.parameters.assumed_growth import DEFAULTS, INDEX
+from twins.bioreactor.rows import (
+    FEED,
+    FIXED,
+    GREATEST,
+    LARGEST_VOLUME,
+    LEAST,
+    NANOLITRES,
+    NO_ITEMS,
+    SAMPLE,
+    TIMES,
+    TOTAL,
+    Batch,
+    Change,
+    Ints,
+    Items,
+    N,
+)
+
+NANOHOURS = 1.0 / HOUR
+
+
+@dataclass(slots=True)
+class Beliefs:
+    """What is believed of n twins: floats (13, n), integers (6, n), and what is known of each run."""
+
+    f: NDArray[np.float64]
+    i: Ints
+    batches: list[Batch]
+
+    def copy_of(self, columns: Sequence[int] | Ints) -> Beliefs:
+        """Give the beliefs of some twins as their own contiguous arrays."""
+        where = np.asarray(columns, dtype=np.int64)
+        return Beliefs(
+            np.ascontiguousarray(self.f[:, where]),
+            np.ascontiguousarray(self.i[:, where]),
+            [self.batches[j] for j in where.tolist()],
+        )
+
+
+class ParameterTable:
+    """Every distinct set of parameters in use, each once, as rows of one array."""
+
+    def __init__(self, configured: dict[str, float]) -> None:
+        base = list(DEFAULTS)
+        for name, value in configured.items():
+            base[INDEX[name]] = value
+        self._base = tuple(base)
+        self._index: dict[tuple[tuple[str, float], ...], int] = {}
+        self._rows: list[tuple[float, ...]] = []
+        self._array = np.empty((0, len(base)))
+        self.index_of(())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def index_of(self, overrides: tuple[tuple[str, float], ...]) -> int:
+        """Give the row of these overrides, adding it where it is new."""
+        place = self._index.get(overrides)
+        if place is None:
+            values = list(self._base)
+            for name, value in overrides:
+                values[INDEX[name]] = value
+            place = self._index[overrides] = len(self._rows)
+            self._rows.append(tuple(values))
+        return place
+
+    def keep(self, used: set[tuple[tuple[str, float], ...]]) -> None:
+        """Forget all but these; rows are numbered anew."""
+        self._index, self._rows, self._array = {}, [], np.empty((0, len(self._base)))
+        for overrides in ((), *sorted(used)):
+            self.index_of(overrides)
+
+    def value(self, overrides: tuple[tuple[str, float], ...], place: int) -> float:
+        """Give one parameter of these overrides."""
+        return self._rows[self.index_of(overrides)][place]
+
+    def gather(self, places: NDArray[np.int64] | Sequence[int]) -> NDArray[np.float64]:
+        """Give the parameters of some twins, shape (16, n), contiguous."""
+        if len(self._array) < len(self._rows):
+            self._array = np.array(self._rows, dtype=np.float64)
+        return np.ascontiguousarray(self._array[np.asarray(places, dtype=np.int64)].T)
+
+
+def prior(table: ParameterTable) -> Beliefs:
+    """Give the belief about one twin that nothing was said of: a run without a name, nothing known."""
+    beliefs = Beliefs(np.zeros((ekf.FLOATS, 1)), np.zeros((ekf.INTEGERS, 1), dtype=np.int64), [Batch()])
+    ekf.start(beliefs.f, beliefs.i, 0, table.gather([0]), initial_volume(table, ()))
+    return beliefs
+
+
+def initial_volume(table: ParameterTable, overrides: tuple[tuple[str, float], ...]) -> int:
+    """Give the volume a run begins with where nobody said it [nL]."""
+    return max(1, round(table.value(overrides, p.INITIAL_VOLUME) * NANOLITRES))
+
+
+def fold_minutes(
+    beliefs: Beliefs,
+    k: NDArray[np.float64],
+    minutes: Ints,
+    buckets: Ints,
+    items: Sequence[Items],
+    table: ParameterTable,
+) -> list[int]:
+    """Fold one row into each of n twins, in place.
+
+    Parameters
+    ----------
+    beliefs : Beliefs
+        Of n twins, contiguous.
+    k : array, shape (16, n)
+        Their parameters; changed in place where a batch starts.
+    minutes : array of int64, shape (n,)
+        Which minute each row is.
+    buckets : array of int64, shape (7, n)
+        The rows' numbers.
+    items : sequence of Items, length n
+        The rows' other things.
+    table : ParameterTable
+        Where a starting batch's parameters are looked up.
+
+    Returns
+    -------
+    list of int
+        The twins whose `Batch` changed.
+    """
+    f, i = beliefs.f, beliefs.i
+    changing = [j for j, one in enumerate(items) if one is not NO_ITEMS and one.changes]
+    for j in changing:
+        _begin(beliefs, k, j, items[j].changes, table)
+    running = i[ekf.RUNNING] > 0
+    _feed(f, i, buckets[FEED], running)
+    _read(f, i, k, minutes, buckets, running)
+    assayed = [j for j, one in enumerate(items) if one is not NO_ITEMS and one.assays]
+    if assayed:
+        _assay(beliefs, k, assayed, items)
+    taken = np.where(running, buckets[SAMPLE], 0)
+    i[ekf.VOLUME] = np.maximum(i[ekf.VOLUME] - taken, 1)
+    for j in changing:
+        beliefs.batches[j], i[ekf.RUNNING, j] = apply_changes(
+            beliefs.batches[j], bool(i[ekf.RUNNING, j]), items[j].changes
+        )
+    return changing
+
+
+def apply_changes(batch: Batch, running: bool, changes: Sequence[Change]) -> tuple[Batch, bool]:
+    """Walk through a minute's batch starts, ends and phases in their order."""
+    for change in changes:
+        if change.order == 1:
+            end = change.planned_end if change.planned_end >= 0 else None
+            batch = Batch(change.batch, None, change.event_time, end, change.clock, change.parameters)
+            running = True
+        elif change.order == 0 and batch.batch in (None, change.batch):
+            running = False
+        elif change.order == 2 and (not change.batch or batch.batch in (None, change.batch)):
+            batch = Batch(batch.batch, change.name, batch.started, batch.planned_end, batch.clock, batch.parameters)
+    return batch, running
+
+
+def _begin(beliefs: Beliefs, k: NDArray[np.float64], j: int, changes: Sequence[Change], table: ParameterTable) -> None:
+    """Set a twin to the prior where its minute holds a batch start; the last one counts."""
+    starts = [change for change in changes if change.order == 1]
+    if starts:
+        last = starts[-1]
+        k[:, j] = table.gather([table.index_of(last.parameters)])[:, 0]
+        volume = last.volume if last.volume > 0 else initial_volume(table, last.parameters)
+        ekf.start(beliefs.f, beliefs.i, j, k, volume)
+
+
+def _feed(f: NDArray[np.float64], i: Ints, feed: Ints, running: NDArray[np.bool_]) -> None:
+    added = np.where(running, feed, 0)
+    before = i[ekf.VOLUME].copy()
+    after = np.minimum(before + added, LARGEST_VOLUME)
+    dilution = np.log(after / before)
+    f[ekf.LNX] = np.where(added > 0, np.maximum(f[ekf.LNX] - dilution, -ekf.LN_LARGEST), f[ekf.LNX])
+    i[ekf.VOLUME] = after
+
+
+def _read(
+    f: NDArray[np.float64], i: Ints, k: NDArray[np.float64], minutes: Ints, buckets: Ints, running: NDArray[np.bool_]
+) -> None:
+    """Take in the trimmed mean of a minute at the mean of its times."""
+    count = buckets[N]
+    there = running & (count > 0)
+    if not there.any():
+        return
+    trimmed = count >= 5
+    left = np.where(trimmed, count - 2, np.maximum(count, 1))
+    total = np.where(trimmed, buckets[TOTAL] - buckets[LEAST] - buckets[GREATEST], buckets[TOTAL])
+    mean = total / (left * FIXED)
+    time = minutes * MINUTE + buckets[TIMES] // np.maximum(count, 1)
+    move(f, i, k, np.where(there, time, i[ekf.TIME]))
+    ekf.observe(f, i, mean, left.astype(np.float64), k, there, assay=False)
+    i[ekf.TIME] = np.where(there, np.maximum(time, i[ekf.TIME]), i[ekf.TIME])
+
+
+def _assay(beliefs: Beliefs, k: NDArray[np.float64], assayed: list[int], items: Sequence[Items]) -> None:
+    """Take in assays one after the other, each at its sample's time, or at the minute's mean if that is later."""
+    valid = {j: [one for one in items[j].assays if one.value is not None] for j in assayed}
+    for turn in range(max(len(some) for some in valid.values())):
+        these = [j for j in assayed if turn < len(valid[j]) and beliefs.i[ekf.RUNNING, j] > 0]
+        if not these:
+            continue
+        part = beliefs.copy_of(these)
+        parameters = np.ascontiguousarray(k[:, these])
+        time = np.array([valid[j][turn].event_time for j in these], dtype=np.int64)
+        value = np.array([valid[j][turn].value for j in these], dtype=np.float64)
+        move(part.f, part.i, parameters, time)
+        ekf.observe(
+            part.f, part.i, value, np.ones(len(these)), parameters, np.ones(len(these), dtype=np.bool_), assay=True
+        )
+        part.i[ekf.TIME] = np.maximum(time, part.i[ekf.TIME])
+        beliefs.f[:, these] = part.f
+        beliefs.i[:, these] = part.i
+
+
+def move(f: NDArray[np.float64], i: Ints, k: NDArray[np.float64], time: Ints) -> None:
+    """Predict to a later time where there is something to predict; TIME itself is left to the caller."""
+    hours = np.clip((time - i[ekf.TIME]) * NANOHOURS, 0.0, ekf.GAP_LONGEST_HOURS)
+    ekf.predict(f, np.where(i[ekf.INITIALISED] > 0, hours, 0.0), k)

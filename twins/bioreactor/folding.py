@@ -1,0 +1,273 @@
+"""Fold one frame: the passes, the closing of minutes, and who speaks when.
+
+A pass holds, of every twin, one run of plain readings or one special fact. Within a pass, segments are folded
+turn by turn: in each, a twin has one. So a frame costs a fixed number of array operations, whatever it holds,
+and nothing depends on where it ends.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.instants import MINUTE, SECOND
+from twins.bioreactor.config import BioreactorConfig
+from twins.bioreactor.fold import fold_minutes
+from twins.bioreactor.inputs import END, START
+from twins.bioreactor.intake import CLOCK_SOURCE, NO_KEY, TOO_MANY, Intake, chunks, remember, sort_out
+from twins.bioreactor.judge import Judge, Verdict
+from twins.bioreactor.late import grid, mark_memory, write_mark
+from twins.bioreactor.limits import evaluate
+from twins.bioreactor.readings import Part, lay_out, name_columns, share, show
+from twins.bioreactor.rewind import Rewind
+from twins.bioreactor.rows import (
+    EMPTY_BUCKET,
+    FEED,
+    FIXED,
+    GREATEST,
+    LARGEST_VOLUME,
+    LEAST,
+    NO_ITEMS,
+    SAMPLE,
+    TIMES,
+    TOTAL,
+    Contribution,
+    N,
+    Row,
+)
+from twins.bioreactor.segments import AT_ONCE, Segments, Single, cut, gather
+from twins.bioreactor.speech import Speech
+from twins.bioreactor.state import CLOCK, MOST_TWINS, NEVER, State
+from twins.block import Effects, Past
+from twins.frame import BAD, GOOD
+
+Ints = NDArray[np.int64]
+
+
+class Folding:
+    """The working memory of one `apply`; the block's state is changed as it goes."""
+
+    def __init__(
+        self, state: State, config: BioreactorConfig, intake: Intake, past: Past, speech: Speech, effects: Effects
+    ) -> None:
+        self.state = state
+        self.intake = intake
+        self.columns = intake.columns
+        self.speech = speech
+        self.effects = effects
+        self.periods = (config.estimate_seconds * SECOND, config.forecast_seconds * SECOND)
+        self.silence = round(config.silence_minutes * MINUTE)
+        name_columns(state, self.columns.frame, self.columns.readings)
+        self.tables = lay_out(state, self.columns.frame)
+        self.measured = [rule for rule in state.rules if rule.kind == "measured"]
+        self.rewind = Rewind(state, self.columns, past, intake.fresh, speech, effects)
+        self.judge = Judge(state, intake, self.tables, self.rewind, speech, effects)
+
+    def run(self) -> None:
+        """Fold every fact of the frame, in stretches between the records that concern all twins."""
+        first = 0
+        slots = self.intake.slots
+        for place in np.nonzero((slots == NO_KEY) | (slots == TOO_MANY))[0].tolist():
+            self._stretch(first, place)
+            if slots[place] == NO_KEY:
+                self._clock(place)
+            else:
+                self.judge.refuse(place, "too_many_twins", f"at most {MOST_TWINS} twins", "add partitions")
+            first = place + 1
+        self._stretch(first, len(self.columns.times))
+
+    def _stretch(self, first: int, after: int) -> None:
+        if first < after:
+            for places, special in chunks(sort_out(self.state, self.intake, first, after)):
+                self._pass(places, special)
+
+    def _pass(self, places: Ints, special: NDArray[np.bool_]) -> None:
+        """Fold one pass: judge the special facts, then fold everything that counts."""
+        state, intake, columns = self.state, self.intake, self.columns
+        verdict = Verdict()
+        if special.any():
+            for place in places[special].tolist():
+                self.judge.judge(place, verdict)
+            places = np.concatenate([places[~special], np.array(verdict.readings, dtype=np.int64)])
+            places = places[np.argsort(intake.slots[places], kind="stable")]
+        slots, times = intake.slots[places], columns.times[places]
+        self._remember(places, verdict.singles)
+        for place, slot in verdict.passed:
+            self._silence(place, np.array([slot]))
+        starts = calls = fixed = places
+        good = np.zeros(0, dtype=np.bool_)
+        parts: list[Part] = []
+        if len(places):
+            number, starts, calls = cut(state, slots, times, self.periods)
+            parts = list(share(state, self.tables, places, slots, times, number))
+            self._limits(parts)
+            self._heard_again(places, slots)
+            good, fixed = self._signal(parts, places)
+        if verdict.refolds:
+            self.rewind.refold(verdict.refolds)
+        segments = gather(places, slots, times, starts, calls, good, fixed, verdict.singles)
+        turns = segments.turns()
+        for turn in range(int(turns.max()) + 1 if len(turns) else 0):
+            self._turn(segments, np.nonzero(turns == turn)[0], turns == turn, parts)
+
+    def _remember(self, places: Ints, singles: list[Single]) -> None:
+        kept = places
+        if singles:
+            kept = np.concatenate([places, np.array([single.place for single in singles], dtype=np.int64)])
+            kept = kept[np.argsort(self.intake.slots[kept], kind="stable")]
+        if len(kept):
+            slots = self.intake.slots[kept]
+            heads = np.ones(len(kept), dtype=np.bool_)
+            heads[1:] = slots[1:] != slots[:-1]
+            remember(self.state, slots, self.columns.hashes[kept], self.columns.times[kept], heads)
+
+    def _limits(self, parts: list[Part]) -> None:
+        state = self.state
+        for part in parts:
+            running = state.running[part.slots]
+            for rule in self.measured:
+                column = state.column_of.get((rule.tag, rule.unit or ""), -1)
+                for j in np.nonzero(part.columns == column)[0].tolist():
+                    valid = running & part.newer[:, j] & (part.quality[:, j] != BAD)
+                    raised = state.alert[:, rule.index]
+                    for one in evaluate(rule, part.places, part.slots, part.values[:, j], valid, raised):
+                        self.speech.measured(one)
+
+    def _heard_again(self, places: Ints, slots: Ints) -> None:
+        """Clear the silence of twins that speak again."""
+        rule = self.state.rules[-1]
+        silent = self.state.alert[slots, rule.index] > 0
+        if silent.any():
+            for place, slot in zip(places[silent].tolist(), slots[silent].tolist(), strict=True):
+                if self.state.alert[slot, rule.index]:
+                    self.speech.turn_off(place, slot, rule, "readings arrive again")
+
+    def _signal(self, parts: list[Part], places: Ints) -> tuple[NDArray[np.bool_], Ints]:
+        """Find each record's biomass signal: whether it counts, and its value in fixed point."""
+        state = self.state
+        spot = np.empty(len(self.columns.times), dtype=np.int64)
+        spot[places] = np.arange(len(places))
+        column = np.full(len(places), -1, dtype=np.int64)
+        good = np.zeros(len(places), dtype=np.bool_)
+        fixed = np.zeros(len(places), dtype=np.int64)
+        for part in parts:
+            for j, number in enumerate(part.columns.tolist()):
+                if state.columns[number][0] == "biomass":
+                    at = spot[part.places]
+                    column[at] = number
+                    good[at] = part.quality[:, j] == GOOD
+                    fixed[at] = np.rint(part.values[:, j] * FIXED).astype(np.int64)
+        slots = self.intake.slots[places]
+        unset = good & (state.biomass[slots] < 0)
+        if unset.any():
+            twins, first = np.unique(slots[unset], return_index=True)
+            state.biomass[twins] = column[unset][first]
+        strange = good & (column != state.biomass[slots])
+        for j in np.nonzero(strange)[0].tolist():
+            self.judge.refuse_unit(int(places[j]), state.columns[int(column[j])][1])
+        return good & ~strange, fixed
+
+    def _turn(self, segments: Segments, q: Ints, mask: NDArray[np.bool_], parts: list[Part]) -> None:
+        """Fold one segment of each twin: close what is over, add what came, speak where it is due."""
+        state = self.state
+        slots, minutes, places = segments.slots[q], segments.minutes[q], segments.places[q]
+        calls = segments.calls[q]
+        opened = state.open_minute(slots)
+        closing = (minutes > opened) & (opened >= 0)
+        stale = (state.dirty[slots] < NEVER) & (closing | (calls > 0))
+        live = closing & ~stale
+        if live.any():
+            self._close(slots[live], opened[live], minutes[live], segments.firsts[q][live])
+        if stale.any():
+            self.rewind.settle(slots[stale], opened[stale], minutes[stale], segments.firsts[q][stale])
+        bucket, more = state.bucket[slots], segments.buckets[:, q].T
+        for column in (N, TOTAL, TIMES):
+            bucket[:, column] += more[:, column]
+        bucket[:, LEAST] = np.minimum(bucket[:, LEAST], more[:, LEAST])
+        bucket[:, GREATEST] = np.maximum(bucket[:, GREATEST], more[:, GREATEST])
+        for column in (FEED, SAMPLE):
+            bucket[:, column] = np.minimum(bucket[:, column] + more[:, column], LARGEST_VOLUME)
+        state.bucket[slots] = bucket
+        state.heard[slots] = np.maximum(state.heard[slots], segments.latest[q])
+        offsets = self.columns.offsets
+        state.first[slots] = np.where(state.count[slots] == 0, offsets[segments.firsts[q]], state.first[slots])
+        state.last[slots] = offsets[places]
+        state.count[slots] += segments.sizes[q]
+        for part in parts:
+            show(state, part, mask[segments.spots[part.segments]], self.columns.times)
+        if segments.adds:
+            for j, slot in zip(q.tolist(), slots.tolist(), strict=True):
+                add = segments.adds.get(j)
+                if add is not None and (add.change is not None or add.assay is not None):
+                    self._take_items(int(segments.places[j]), slot, add)
+        speaking = (calls >= AT_ONCE) | ((calls > 0) & state.running[slots])
+        if speaking.any():
+            when = np.where(segments.latest[q] >= 0, self.columns.times[places], state.heard[slots])
+            self.speech.speak(slots[speaking], places[speaking], when[speaking], calls[speaking])
+
+    def _take_items(self, place: int, slot: int, add: Contribution) -> None:
+        state = self.state
+        state.items[slot] = add.add_to(state.items.get(slot, NO_ITEMS))
+        change = add.change
+        if change is not None:
+            state.refresh(slot)
+            if change.order == START:
+                self.speech.clear_all(place, slot, "a batch started")
+                state.biomass[slot] = -1
+            elif change.order == END and not state.running[slot]:
+                self.speech.clear_all(place, slot, "the batch ended")
+
+    def _close(self, slots: Ints, opened: Ints, minutes: Ints, places: Ints) -> None:
+        """Fold the open minutes of twins whose next minute began, and have them remembered."""
+        state = self.state
+        beliefs = state.beliefs(slots)
+        buckets, items = state.open_row(slots)
+        sampled = np.nonzero(buckets[SAMPLE])[0].tolist()
+        marks = [(j, int(opened[j]), write_mark(beliefs, j)) for j in sampled]
+        changed = fold_minutes(
+            beliefs, state.table.gather(state.parameters[slots]), opened, buckets, items, state.table
+        )
+        state.keep(slots, beliefs, changed)
+        for j in np.nonzero(minutes // 10 * 10 > opened)[0].tolist():
+            marks.append((j, grid(int(minutes[j])), write_mark(beliefs, j)))
+        offsets = self.columns.offsets[places].tolist()
+        rows = buckets.T.tolist()
+        for j, (slot, minute) in enumerate(zip(slots.tolist(), opened.tolist(), strict=True)):
+            self.rewind.keep_row(slot, Row(minute, tuple(rows[j]), items[j]), offsets[j])
+            state.items.pop(slot, None)
+        for j, minute, body in marks:
+            self.effects.memory.append(mark_memory(state.keys[int(slots[j])], minute, offsets[j], body))
+        state.bucket[slots] = EMPTY_BUCKET
+
+    def _clock(self, place: int) -> None:
+        """Take a record that concerns every twin: nothing else was said until now."""
+        state = self.state
+        number = int(self.columns.hashes[place])
+        if number in state.clock:
+            self.judge.refuse(place, "duplicate", "an event id that is new", "nothing to do: it counted before")
+            return
+        state.clock = [*state.clock, number][-CLOCK:]
+        # Twins begin in the order of their first fact: those of facts after this one are not there yet.
+        used = max(self.intake.fresh, int(self.intake.slots[:place].max(initial=-1)) + 1)
+        offset = int(self.columns.offsets[place])
+        state.first[:used] = np.where(state.count[:used] == 0, offset, state.first[:used])
+        state.last[:used] = offset
+        state.count[:used] += 1
+        self._silence(place, np.arange(used))
+
+    def _silence(self, place: int, slots: Ints) -> None:
+        """Raise an alert for running twins that nobody heard of for too long."""
+        state, rule = self.state, self.state.rules[-1]
+        if self.columns.frame.facts[place].event.source == CLOCK_SOURCE:
+            slots = slots[state.wall[slots]]
+        if self.silence <= 0 or not len(slots):
+            return
+        quiet = int(self.columns.times[place]) - state.heard[slots]
+        due = (
+            (quiet >= self.silence)
+            & (state.heard[slots] >= 0)
+            & state.running[slots]
+            & (state.alert[slots, rule.index] == 0)
+        )
+        for slot, time in zip(slots[due].tolist(), quiet[due].tolist(), strict=True):
+            self.speech.turn_on(place, slot, rule, time / MINUTE, f"nothing was heard for {time / MINUTE:.1f} min")

@@ -1,0 +1,132 @@
+"""Late facts: go back to a mark of the past, fold every minute since, and come out where the order of arrival
+would have led had it been the order of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from schemas.instants import MINUTE
+from twins.bioreactor import filter as ekf
+from twins.bioreactor.fold import Beliefs, ParameterTable, fold_minutes, prior
+from twins.bioreactor.rows import SAMPLE, Batch, Row, read_row
+from twins.block import Memory, TwinPast
+
+MARK_MINUTES = 10
+
+_ENCODE = msgspec.msgpack.Encoder()
+_DECODE = msgspec.msgpack.Decoder(tuple[list[float], list[int], Batch])
+
+
+@dataclass(slots=True)
+class Record:
+    """What is kept of one twin while a frame is folded: where a refold begins, and all minutes since."""
+
+    base: Beliefs
+    begins: int  # minute of the mark, -1 for the very beginning
+    rows: dict[int, Row] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Refold:
+    """One twin to be refolded up to minute `until` (exclusive): which facts changed, and on whose account."""
+
+    slot: int
+    place: int
+    until: int
+    changed: int  # first minute that is another now
+    speak: bool  # say revised estimates at the marks
+    marks: list[tuple[int, Beliefs]] = field(default_factory=list)
+
+
+def write_mark(beliefs: Beliefs, j: int) -> bytes:
+    """Write one twin's belief."""
+    return _ENCODE.encode((beliefs.f[:, j].tolist(), beliefs.i[:, j].tolist(), beliefs.batches[j]))
+
+
+def read_mark(body: bytes) -> Beliefs:
+    """Read what `write_mark` wrote."""
+    f, i, batch = _DECODE.decode(body)
+    return Beliefs(np.array(f).reshape(ekf.FLOATS, 1), np.array(i, dtype=np.int64).reshape(ekf.INTEGERS, 1), [batch])
+
+
+def open_record(past: TwinPast | None, table: ParameterTable) -> Record:
+    """Lay out what the runtime handed in for one twin."""
+    if past is None:
+        return Record(prior(table), -1)
+    rows = {
+        one.event_time // MINUTE: read_row(one.event_time // MINUTE, one.body)
+        for one in past.inputs
+        if one.body is not None
+    }
+    if past.mark is None or past.mark.body is None:
+        return Record(prior(table), -1, rows)
+    return Record(read_mark(past.mark.body), past.mark.event_time // MINUTE, rows)
+
+
+def grid(minute: int) -> int:
+    """Give the last minute, at or before this one, at which a mark may stand."""
+    return minute // MARK_MINUTES * MARK_MINUTES
+
+
+def refold(records: Sequence[Record], jobs: Sequence[Refold], table: ParameterTable) -> Beliefs:
+    """Fold each job's minutes anew, all jobs side by side; fill in their marks.
+
+    Marks stand where the live path sets them: before each minute with a sample, and on the ten-minute grid
+    between one row and the next, so a refold replaces every mark that the change made untrue.
+    """
+    beliefs = Beliefs(
+        np.concatenate([one.base.f for one in records], axis=1),
+        np.concatenate([one.base.i for one in records], axis=1),
+        [one.base.batches[0] for one in records],
+    )
+    paths = [
+        [record.rows[minute] for minute in sorted(record.rows) if record.begins <= minute < job.until]
+        for record, job in zip(records, jobs, strict=True)
+    ]
+    for turn in range(max(len(path) for path in paths)):
+        these = [j for j, path in enumerate(paths) if turn < len(path)]
+        rows = [paths[j][turn] for j in these]
+        part = beliefs.copy_of(these)
+        for place, (j, row) in enumerate(zip(these, rows, strict=True)):
+            before = paths[j][turn - 1].minute if turn else records[j].begins
+            if before >= 0:
+                _mark(jobs[j], part, place, grid(row.minute), before)
+            if row.bucket[SAMPLE] and not (jobs[j].marks and jobs[j].marks[-1][0] == row.minute):
+                jobs[j].marks.append((row.minute, part.copy_of([place])))
+        fold_minutes(
+            part,
+            table.gather([table.index_of(batch.parameters) for batch in part.batches]),
+            np.array([row.minute for row in rows], dtype=np.int64),
+            np.ascontiguousarray(np.array([row.bucket for row in rows], dtype=np.int64).T),
+            [row.items for row in rows],
+            table,
+        )
+        beliefs.f[:, these] = part.f
+        beliefs.i[:, these] = part.i
+        for place, j in enumerate(these):
+            beliefs.batches[j] = part.batches[place]
+    for j, (path, job) in enumerate(zip(paths, jobs, strict=True)):
+        if path:
+            _mark(job, beliefs, j, grid(job.until), path[-1].minute)
+    return beliefs
+
+
+def _mark(job: Refold, beliefs: Beliefs, j: int, at: int, after: int) -> None:
+    """Set a mark at grid minute `at` if it lies beyond minute `after`, the last one folded."""
+    if at > after and not (job.marks and job.marks[-1][0] == at):
+        job.marks.append((at, beliefs.copy_of([j])))
+
+
+def mark_memory(key: str, minute: int, offset: int, body: bytes) -> Memory:
+    """Make the memory row of a mark."""
+    return Memory(key, "mark", minute * MINUTE, offset, body)
+
+
+def row_memory(key: str, minute: int, offset: int, body: bytes) -> Memory:
+    """Make the memory row of a minute's inputs."""
+    return Memory(key, "input", minute * MINUTE, offset, body)

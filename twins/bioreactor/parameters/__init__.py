@@ -1,0 +1,1 @@
+"""Parameter sets of the bioreactor twin, one file per source."""

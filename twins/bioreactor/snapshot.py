@@ -1,0 +1,107 @@
+"""The state as bytes and back: a msgpack header, then the arrays as they lie in memory. Equal states, equal bytes."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from schemas.errors import SnapshotError
+from twins.bioreactor.rows import Batch, Items
+from twins.bioreactor.state import LAYOUT, State
+
+MAGIC = b"TWBR"
+SNAPSHOT_VERSION = 1
+_WIDE = ("value", "value_time", "quality", "alert", "alert_offset", "alert_n")
+
+
+class Header(Struct, frozen=True):
+    """All of the snapshot that is not an array, and what the arrays are."""
+
+    version: int
+    model: str
+    keys: list[str]
+    batches: list[Batch]
+    items: list[tuple[int, Items]]
+    columns: list[tuple[str, str]]
+    clock: list[int]
+    arrays: list[tuple[str, str, tuple[int, ...]]]
+
+
+_ENCODE = msgspec.msgpack.Encoder()
+_DECODE = msgspec.msgpack.Decoder(Header)
+
+
+def write_snapshot(state: State, model: str) -> bytes:
+    """Write the whole state."""
+    state.compact()
+    used, wide = len(state), len(state.columns)
+    arrays: list[tuple[str, NDArray[np.generic]]] = []
+    for name in (*LAYOUT, *_WIDE):
+        array = getattr(state, name)[:used]
+        if name in ("value", "value_time", "quality"):
+            array = array[:, :wide]
+        arrays.append((name, np.ascontiguousarray(array)))
+    header = Header(
+        SNAPSHOT_VERSION,
+        model,
+        state.keys,
+        state.batches,
+        sorted(state.items.items()),
+        state.columns,
+        state.clock,
+        [(name, array.dtype.str, array.shape) for name, array in arrays],
+    )
+    head = _ENCODE.encode(header)
+    return b"".join([MAGIC, len(head).to_bytes(8, "little"), head, *(array.tobytes() for _, array in arrays)])
+
+
+def read_snapshot(state: State, body: bytes, model: str) -> None:
+    """Fill an empty state from `write_snapshot`'s bytes.
+
+    Raises
+    ------
+    SnapshotError
+        If the bytes are no snapshot of this version and model, or are cut short.
+    """
+    if body[:4] != MAGIC or len(body) < 12:
+        raise SnapshotError(f"expected a bioreactor snapshot, received {body[:4]!r}; restore an older checkpoint")
+    size = int.from_bytes(body[4:12], "little")
+    try:
+        header = _DECODE.decode(body[12 : 12 + size])
+    except msgspec.MsgspecError as error:
+        raise SnapshotError(f"expected a readable snapshot header, received {error}") from None
+    if header.version != SNAPSHOT_VERSION or header.model != model:
+        raise SnapshotError(
+            f"expected a snapshot of version {SNAPSHOT_VERSION} and model {model}, received version {header.version} "
+            f"and model {header.model}; fold the log from its start with the new model, or put the old one back"
+        )
+    used = len(header.keys)
+    sizes = [np.dtype(dtype).itemsize * int(np.prod(shape, dtype=np.int64)) for _, dtype, shape in header.arrays]
+    names = tuple(name for name, _, _ in header.arrays)
+    if len(body) != 12 + size + sum(sizes) or names != (*LAYOUT, *_WIDE) or len(header.batches) != used:
+        raise SnapshotError(f"expected {12 + size + sum(sizes)} bytes of snapshot, received {len(body)}")
+    state.make_room(max(64, used), max(8, len(header.columns)))
+    at = 12 + size
+    for (name, dtype, shape), length in zip(header.arrays, sizes, strict=True):
+        array = np.frombuffer(body, dtype=dtype, count=int(np.prod(shape, dtype=np.int64)), offset=at).reshape(shape)
+        target = getattr(state, name)
+        if len(shape) not in (1, 2) or shape[0] != used or target.dtype != array.dtype:
+            raise SnapshotError(f"expected {name} of {used} rows and {target.dtype}, received {shape} of {dtype}")
+        if len(shape) == 1:
+            target[:used] = array
+        else:
+            target[:used, : shape[1]] = array
+        at += length
+    for key in header.keys:
+        state.enrol(key)
+    state.batches = list(header.batches)
+    state.current = list(header.batches)
+    state.items = dict(header.items)
+    state.columns = list(header.columns)
+    state.column_of = {pair: place for place, pair in enumerate(state.columns)}
+    state.clock = list(header.clock)
+    for slot, batch in enumerate(state.batches):
+        state.parameters[slot] = state.table.index_of(batch.parameters)
+        state.refresh(slot)

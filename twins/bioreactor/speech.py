@@ -1,0 +1,163 @@
+"""Who speaks in a frame: estimates, forecasts, alerts and rejects, gathered until their ids can be given."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.effects import Kind
+from schemas.errors import InputError
+from schemas.instants import MINUTE
+from twins.bioreactor import emit
+from twins.bioreactor import filter as ekf
+from twins.bioreactor.config import BioreactorConfig, Rule
+from twins.bioreactor.emit import Data, Pending
+from twins.bioreactor.fold import Beliefs, fold_minutes, move
+from twins.bioreactor.forecast import Fan, crossing, forecast
+from twins.bioreactor.intake import Columns
+from twins.bioreactor.late import Refold
+from twins.bioreactor.limits import Turn
+from twins.bioreactor.segments import AT_ONCE, ESTIMATE, FORECAST
+from twins.bioreactor.state import State
+from twins.frame import Refused
+
+Ints = NDArray[np.int64]
+
+
+class Speech:
+    """Gathers what one frame says. `pending` is in no order; `emit.assemble` brings it into one."""
+
+    def __init__(self, state: State, config: BioreactorConfig, columns: Columns) -> None:
+        self.state = state
+        self.columns = columns
+        self.horizon_hours = config.horizon_hours
+        self.predicted = [rule for rule in state.rules if rule.kind == "predicted"]
+        self.pending: list[Pending] = []
+
+    def _say(self, kind: Kind, place: int, slot: int, seq: int, when: int, data: Data, rule: int = -1) -> None:
+        offset, known = int(self.columns.offsets[place]), int(self.columns.record_times[place])
+        self.pending.append(Pending(offset, kind, seq, self.state.keys[slot], when, known, data, slot, rule))
+
+    # -- estimates and forecasts ------------------------------------------------------------------------------------
+
+    def speak(self, slots: Ints, places: Ints, times: Ints, calls: Ints) -> None:
+        """Fold the open minutes provisionally, predict to `times`, and say what is due."""
+        state = self.state
+        now = state.beliefs(slots)
+        k = state.table.gather(state.parameters[slots])
+        buckets, items = state.open_row(slots)
+        fold_minutes(now, k, state.open_minute(slots), buckets, items, state.table)
+        move(now.f, now.i, k, times)
+        now.i[ekf.TIME] = np.maximum(now.i[ekf.TIME], times)
+        begun = now.i[ekf.INITIALISED] > 0
+        at_once = calls >= AT_ONCE
+        self._estimate(np.nonzero(at_once | (begun & ((calls & ESTIMATE) > 0)))[0], slots, places, times, now)
+        looking = np.nonzero(~at_once & begun & ((calls & FORECAST) > 0))[0]
+        if len(looking):
+            fan = forecast(
+                now.copy_of(looking), times[looking], np.ascontiguousarray(k[:, looking]), self.horizon_hours
+            )
+            self._forecast(looking, slots, places, times, now, fan)
+
+    def _estimate(self, q: Ints, slots: Ints, places: Ints, times: Ints, now: Beliefs) -> None:
+        if not len(q):
+            return
+        state = self.state
+        some, when = slots[q].tolist(), times[q].tolist()
+        counts = zip(
+            state.count[slots[q]].tolist(), state.first[slots[q]].tolist(), state.last[slots[q]].tolist(), strict=True
+        )
+        said = emit.estimate_data(state, some, now.copy_of(q), when, list(counts), revised=False)
+        for slot, place, time, data in zip(some, places[q].tolist(), when, said, strict=True):
+            self._say("estimate", place, slot, 1 << 40, time, data)
+        state.count[slots[q]] = 0
+        state.first[slots[q]] = state.last[slots[q]] = -1
+
+    def _forecast(self, q: Ints, slots: Ints, places: Ints, times: Ints, now: Beliefs, fan: Fan) -> None:
+        some, where, when = slots[q].tolist(), places[q].tolist(), times[q].tolist()
+        for slot, place, time, data in zip(
+            some, where, when, emit.forecast_data(self.state, some, now.copy_of(q), fan), strict=True
+        ):
+            self._say("forecast", place, slot, 0, time, data)
+        for rule in self.predicted:
+            probability, expected = crossing(fan, rule)
+            raised = self.state.alert[slots[q], rule.index] > 0
+            turning = np.where(raised, probability <= rule.clear, probability >= rule.raise_at)
+            for j in np.nonzero(turning)[0].tolist():
+                self._predicted(rule, where[j], some[j], not raised[j], float(probability[j]), int(expected[j]))
+
+    def revise(self, job: Refold) -> None:
+        """Say what is believed now of the past, at the marks after the minute that changed."""
+        marks = [(minute, mark) for minute, mark in job.marks if minute > job.changed and mark.i[ekf.INITIALISED, 0]]
+        if not marks:
+            return
+        state = self.state
+        now = Beliefs(
+            np.concatenate([mark.f for _, mark in marks], axis=1),
+            np.concatenate([mark.i for _, mark in marks], axis=1),
+            [mark.batches[0] for _, mark in marks],
+        )
+        times = np.array([minute * MINUTE for minute, _ in marks], dtype=np.int64)
+        move(now.f, now.i, state.table.gather([state.table.index_of(one.parameters) for one in now.batches]), times)
+        offset = int(self.columns.offsets[job.place])
+        slots, nothing = [job.slot] * len(marks), [[0, offset, offset]] * len(marks)
+        for seq, data in enumerate(emit.estimate_data(state, slots, now, times.tolist(), nothing, revised=True)):
+            self._say("estimate", job.place, job.slot, seq, int(times[seq]), data)
+
+    # -- alerts -----------------------------------------------------------------------------------------------------
+
+    def measured(self, turn: Turn) -> None:
+        """Say that a measured value crossed its limit, or is back."""
+        message = emit.measured_message(turn.rule, turn.raised, turn.value)
+        self._alert(turn.place, turn.slot, turn.rule, turn.raised, turn.value, message)
+
+    def _predicted(self, rule: Rule, place: int, slot: int, raised: bool, probability: float, expected: int) -> None:
+        self.state.alert[slot, rule.index] = raised
+        message = emit.predicted_message(rule, raised, probability, rule.unit or emit.biomass_unit(self.state, slot))
+        self._alert(place, slot, rule, raised, None, message, probability, expected)
+
+    def turn_on(self, place: int, slot: int, rule: Rule, value: float, message: str) -> None:
+        """Raise an alert."""
+        self.state.alert[slot, rule.index] = 1
+        self._alert(place, slot, rule, True, value, message)
+
+    def turn_off(self, place: int, slot: int, rule: Rule, message: str) -> None:
+        """Clear an alert."""
+        self.state.alert[slot, rule.index] = 0
+        self._alert(place, slot, rule, False, None, message)
+
+    def clear_all(self, place: int, slot: int, message: str) -> None:
+        """Clear every alert of a twin: what they were about is over."""
+        for rule in self.state.rules:
+            if self.state.alert[slot, rule.index]:
+                self.turn_off(place, slot, rule, message)
+
+    def _alert(
+        self, place: int, slot: int, rule: Rule, raised: bool, value: float | None, message: str,
+        probability: float | None = None, expected: int = -1,
+    ) -> None:  # fmt: skip
+        data = emit.alert_data(self.state, slot, rule, raised, value, message, probability, expected)
+        self._say("alert", place, slot, rule.index, int(self.columns.times[place]), data, rule.index)
+
+    # -- rejects ----------------------------------------------------------------------------------------------------
+
+    def reject(self, place: int, error: InputError) -> None:
+        """Say that a fact, or one channel of it, is not used."""
+        fact = self.columns.frame.facts[place]
+        event = fact.event
+        self.refused(
+            Refused(
+                fact.offset, fact.known_at, event.subject, event.event_time, event.record_time,
+                error.reason, error.expected, error.received, error.where, error.advice,
+            )
+        )  # fmt: skip
+
+    def refused(self, refused: Refused) -> None:
+        """Say that a record, or one channel of it, is not used."""
+        frame = self.columns.frame
+        self.pending.append(
+            Pending(
+                refused.offset, "reject", 0, refused.key, refused.event_time, refused.record_time,
+                emit.reject_data(refused, frame.topic, frame.partition),
+            )
+        )  # fmt: skip

@@ -1,0 +1,198 @@
+"""The state of a block as arrays: a twin is a row. What is here is the whole state; what is derived says so."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from schemas.instants import MINUTE
+from twins.bioreactor import filter as ekf
+from twins.bioreactor.config import BioreactorConfig, rules_of
+from twins.bioreactor.fold import Beliefs, ParameterTable, apply_changes, prior
+from twins.bioreactor.rows import BUCKET, EMPTY_BUCKET, NO_ITEMS, Batch, Items
+
+RING = 32  # hashes of a twin's last facts
+MOST_COLUMNS = 64  # distinct (tag, unit) pairs whose newest values a block shows
+MOST_TWINS = 250_000  # of one partition; about 180 MB
+CLOCK = 32  # hashes of the last records without a key
+NEVER = 1 << 62
+OFF, ON = 0, 1
+
+# name: (dtype, width or None, fill). The order is that of the snapshot.
+LAYOUT: dict[str, tuple[DTypeLike, int | None, int]] = {
+    "f": (np.float64, ekf.FLOATS, 0),  # belief, folded up to the open minute
+    "i": (np.int64, ekf.INTEGERS, 0),
+    "bucket": (np.int64, BUCKET, 0),  # the open minute
+    "heard": (np.int64, None, -1),  # greatest event time of an accepted fact [us]
+    "ring": (np.int64, RING, 0),
+    "ring_count": (np.int64, None, 0),  # accepted facts so far
+    "ring_newer": (np.int64, None, -1),  # greatest event time in the current half of the ring
+    "ring_older": (np.int64, None, -1),  # and in the half before
+    "ring_floor": (np.int64, None, -1),  # no fact the ring has lost is later than this
+    "estimated": (np.int64, None, -1),  # number of the newest estimate's slot
+    "forecast": (np.int64, None, -1),
+    "count": (np.int64, None, 0),  # records since the last estimate
+    "first": (np.int64, None, -1),
+    "last": (np.int64, None, -1),
+    "dirty": (np.int64, None, NEVER),  # first minute that late readings changed and nobody refolded yet
+    "biomass": (np.int64, None, -1),  # column of the biomass signal
+}
+
+
+class State:
+    """All twins of a block. Arrays have room to spare; the first `len(keys)` rows count."""
+
+    f: NDArray[np.float64]
+    i: NDArray[np.int64]
+    bucket: NDArray[np.int64]
+    heard: NDArray[np.int64]
+    ring: NDArray[np.int64]
+    ring_count: NDArray[np.int64]
+    ring_newer: NDArray[np.int64]
+    ring_older: NDArray[np.int64]
+    ring_floor: NDArray[np.int64]
+    estimated: NDArray[np.int64]
+    forecast: NDArray[np.int64]
+    count: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    dirty: NDArray[np.int64]
+    biomass: NDArray[np.int64]
+
+    def __init__(self, config: BioreactorConfig) -> None:
+        self.rules = rules_of(config)
+        self.table = ParameterTable(config.parameters)
+        self.keys: list[str] = []
+        self.index: dict[str, int] = {}
+        self.batches: list[Batch] = []  # folded up to the open minute
+        self.items: dict[int, Items] = {}  # of the open minute, where there are any
+        self.columns: list[tuple[str, str]] = []
+        self.column_of: dict[tuple[str, str], int] = {}
+        self.clock: list[int] = []
+        for name, (dtype, width, fill) in LAYOUT.items():
+            setattr(self, name, _filled(0, width, dtype, fill))
+        self.value = np.zeros((0, 0))  # (twin, column): newest by event time
+        self.value_time = np.zeros((0, 0), dtype=np.int64)
+        self.quality = np.zeros((0, 0), dtype=np.uint8)
+        self.alert = np.zeros((0, len(self.rules)), dtype=np.uint8)  # (twin, rule): raised or not
+        self.alert_offset = np.zeros((0, len(self.rules)), dtype=np.int64)  # where it was raised
+        self.alert_n = np.zeros((0, len(self.rules)), dtype=np.int32)
+        # derived
+        self.phase = np.zeros(0, dtype=np.int64)  # spreads the twins over a second, a minute, five [ms]
+        self.parameters = np.zeros(0, dtype=np.int64)  # row of the table, of `batches`
+        self.running = np.zeros(0, dtype=np.bool_)  # with the open minute
+        self.wall = np.zeros(0, dtype=np.bool_)  # silence is judged by the wall's clock
+        self.current: list[Batch] = []  # `batches` with the open minute
+        self._prior = prior(self.table)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def add(self, key: str) -> int:
+        """Begin a twin that nothing is known of; give its row."""
+        slot = len(self.keys)
+        if slot >= len(self.heard):
+            self.make_room(max(64, 2 * slot))
+        self.enrol(key)
+        self.f[slot] = self._prior.f[:, 0]
+        self.i[slot] = self._prior.i[:, 0]
+        self.bucket[slot] = EMPTY_BUCKET
+        self.batches.append(Batch())
+        self.current.append(Batch())
+        self.running[slot] = True
+        self.wall[slot] = True
+        return slot
+
+    def enrol(self, key: str) -> None:
+        """Note the next row's key and what follows from it."""
+        slot = self.index[key] = len(self.keys)
+        self.keys.append(key)
+        self.phase[slot] = zlib.crc32(key.encode("utf-8", "surrogatepass"))
+
+    def make_room(self, rows: int, columns: int | None = None) -> None:
+        """Grow the arrays to so many rows (and columns of newest values)."""
+        used = len(self.keys)
+        for name, (dtype, width, fill) in LAYOUT.items():
+            grown = _filled(rows, width, dtype, fill)
+            grown[:used] = getattr(self, name)[:used]
+            setattr(self, name, grown)
+        wide = self.value.shape[1] if columns is None else columns
+        for name, dtype, width, fill in (
+            ("value", np.float64, wide, 0),
+            ("value_time", np.int64, wide, -1),
+            ("quality", np.uint8, wide, 0),
+            ("alert", np.uint8, len(self.rules), OFF),
+            ("alert_offset", np.int64, len(self.rules), -1),
+            ("alert_n", np.int32, len(self.rules), -1),
+        ):
+            old = getattr(self, name)
+            grown = _filled(rows, width, dtype, fill)
+            grown[:used, : old.shape[1]] = old[:used]
+            setattr(self, name, grown)
+        for name, dtype in (("phase", np.int64), ("parameters", np.int64), ("running", np.bool_), ("wall", np.bool_)):
+            grown = np.zeros(rows, dtype=dtype)
+            grown[:used] = getattr(self, name)[:used]
+            setattr(self, name, grown)
+
+    def column(self, tag: str, unit: str) -> int:
+        """Give the column of a (tag, unit) pair, adding it; -1 where no more are shown."""
+        place = self.column_of.get((tag, unit))
+        if place is None:
+            needed = tag == "biomass" or any(rule.tag == tag for rule in self.rules)
+            if len(self.columns) >= MOST_COLUMNS and not needed:
+                return -1
+            place = self.column_of[(tag, unit)] = len(self.columns)
+            self.columns.append((tag, unit))
+            if place >= self.value.shape[1]:
+                self.make_room(len(self.heard), max(8, 2 * place))
+        return place
+
+    def open_minute(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the minute that is open for each twin, -1 where none is: that of the greatest event time."""
+        return self.heard[slots] // MINUTE
+
+    def beliefs(self, slots: NDArray[np.int64]) -> Beliefs:
+        """Copy the folded belief of some twins out, contiguous."""
+        return Beliefs(
+            np.ascontiguousarray(self.f[slots].T),
+            np.ascontiguousarray(self.i[slots].T),
+            [self.batches[slot] for slot in slots.tolist()],
+        )
+
+    def keep(self, slots: NDArray[np.int64], beliefs: Beliefs, changed: Sequence[int]) -> None:
+        """Write beliefs back; `changed` names the columns whose batch is another now."""
+        self.f[slots] = beliefs.f.T
+        self.i[slots] = beliefs.i.T
+        for j in changed:
+            slot = int(slots[j])
+            self.batches[slot] = beliefs.batches[j]
+            self.parameters[slot] = self.table.index_of(beliefs.batches[j].parameters)
+
+    def refresh(self, slot: int) -> None:
+        """Derive anew what follows from the folded belief and the open minute."""
+        items = self.items.get(slot, NO_ITEMS)
+        batch, running = apply_changes(self.batches[slot], bool(self.i[slot, ekf.RUNNING]), items.changes)
+        self.current[slot] = batch
+        self.running[slot] = running
+        self.wall[slot] = batch.clock == "wall"
+
+    def open_row(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[Items]]:
+        """Give the open minutes' numbers (7, n) and items."""
+        buckets = np.ascontiguousarray(self.bucket[slots].T)
+        if not self.items:
+            return buckets, [NO_ITEMS] * len(slots)
+        return buckets, [self.items.get(slot, NO_ITEMS) for slot in slots.tolist()]
+
+    def compact(self) -> None:
+        """Forget parameter sets that no twin uses any more."""
+        if len(self.table) > 2 * len(self.keys) + 1024:
+            self.table.keep({batch.parameters for batch in self.batches})
+            for slot, batch in enumerate(self.batches):
+                self.parameters[slot] = self.table.index_of(batch.parameters)
+
+
+def _filled(rows: int, width: int | None, dtype: DTypeLike, fill: int) -> NDArray[np.generic]:
+    return np.full(rows if width is None else (rows, width), fill, dtype=dtype)

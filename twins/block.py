@@ -1,0 +1,146 @@
+"""The contract of a block: many twins of one model, folded frame by frame, purely.
+
+    Block.empty(model) -> Block      apply(frame, past) -> Effects      snapshot() -> bytes      restore(model, bytes)
+
+State and effects depend on records alone, never on where a frame ends. A block reads no clock, draws no
+unseeded number, does no input or output. What it must remember beyond its snapshot it hands out as `Memory`
+rows, and gets back, for late facts only, as `Past`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.effects import Effect
+from twins.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The past that one twin needs for this frame.
+
+    All memory rows from the newest mark at or before `since` on, and the hashes of stored facts whose
+    event times are in `times` (to find duplicates older than the twin remembers).
+    """
+
+    key: str
+    since: int
+    times: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One row that a twin wants kept: `kind` "mark" (state before `event_time`) or "input" (what was folded in
+    the minute that starts at `event_time`). The newest `offset` for one (key, kind, event_time) counts.
+
+    A mark's `body` None withdraws it: it was made from a past that has changed.
+    """
+
+    key: str
+    kind: str
+    event_time: int
+    offset: int
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class TwinPast:
+    """What is kept of one twin: its newest mark (or None), the inputs since, ascending, and known hashes."""
+
+    mark: Memory | None
+    inputs: Sequence[Memory]
+    seen: frozenset[int]
+
+
+Past = Mapping[str, TwinPast]
+NO_PAST: Past = {}
+
+
+@dataclass(slots=True)
+class Effects:
+    """What folding one frame gave. Lists are in the order of (offset, n).
+
+    `accepted` (len(frame.facts),) tells which facts counted; the others (duplicates, too late ones) have a
+    reject. `late` holds offsets of facts beyond the horizon, which also go to the `.late` topic.
+    """
+
+    accepted: NDArray[np.bool_]
+    estimates: list[Effect] = field(default_factory=list)
+    forecasts: list[Effect] = field(default_factory=list)
+    alerts: list[Effect] = field(default_factory=list)
+    requests: list[Effect] = field(default_factory=list)
+    corrections: list[Effect] = field(default_factory=list)
+    rejects: list[Effect] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+    late: list[int] = field(default_factory=list)
+
+    def all(self) -> list[Effect]:
+        """Give every effect, sorted by (offset, n)."""
+        every = [
+            *self.rejects,
+            *self.estimates,
+            *self.forecasts,
+            *self.alerts,
+            *self.requests,
+            *self.corrections,
+        ]
+        every.sort(key=_place)
+        return every
+
+
+def _place(effect: Effect) -> tuple[int, int]:
+    _, offset, n = effect.id.rsplit("/", 2)
+    return int(offset), int(n)
+
+
+class Block(Protocol):
+    """Many twins of one kind in one partition."""
+
+    kind: str
+
+    def wanted(self, frame: Frame) -> Sequence[Wanted]:
+        """Say which twins need their past for this frame. Changes nothing."""
+        ...
+
+    def apply(self, frame: Frame, past: Past) -> Effects:
+        """Fold the frame: change the state, give the effects, among them a reject for all of `frame.refused`."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """Give the whole state as bytes; equal states give equal bytes, however they were reached."""
+        ...
+
+    def restore(self, body: bytes) -> None:
+        """Take the state of a snapshot of the same kind and version.
+
+        Raises
+        ------
+        SnapshotError
+            If the bytes are not that.
+        """
+        ...
+
+    def keys(self) -> Sequence[str]:
+        """Give the keys of all twins, in the order they began."""
+        ...
+
+    def on_wall_clock(self) -> bool:
+        """Tell whether any twin here wants to hear from the partition's owner that time passed."""
+        ...
+
+
+class Model(Protocol):
+    """What makes blocks: one per twin kind, with its configuration fixed."""
+
+    kind: str
+    name: str  # name@version+hash of model, parameters and limits; stands in every effect
+
+    def empty(self) -> Block: ...
+
+
+__all__ = ["NO_PAST", "Block", "Effects", "Memory", "Model", "Past", "Self", "TwinPast", "Wanted"]

@@ -1,0 +1,216 @@
+"""The contract checks that every twin inherits: call each with your model and records, a failure raises AssertionError.
+
+    from twins import checks
+    checks.check_all(model, records, orders=[shuffled])
+
+`records` are raw records (`twins.frame.RawRecord`) of one partition, in offset order, as a transport would hand
+them over. The checks fold them through the very contract of `twins/block.py`, with `MemoryPast` in the ledger's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from schemas.effects import Effect, write_effect
+from schemas.events import Headers
+from twins.block import Block, Effects, Model
+from twins.frame import RawRecord, read_frame
+from twins.past import MemoryPast
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRecord:
+    """A raw record made by hand."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@runtime_checkable
+class SaysBelief(Protocol):
+    """A block that can say what the order of arrival must not change. Without it whole snapshots are compared."""
+
+    def belief(self, key: str) -> bytes: ...
+
+
+@runtime_checkable
+class SaysCovariance(Protocol):
+    """A block whose twins have a covariance."""
+
+    def covariance(self, key: str) -> Sequence[Sequence[float]]: ...
+
+
+@dataclass(slots=True)
+class Folded:
+    """What folding some records came to."""
+
+    block: Block
+    lines: list[bytes] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    frames: list[Effects] = field(default_factory=list)
+
+
+def fold(model: Model, records: Sequence[RawRecord], cuts: Iterable[int] = (), block: Block | None = None) -> Folded:
+    """Fold records in frames that end before each of `cuts` (indices into records)."""
+    folded = Folded(model.empty() if block is None else block)
+    past = MemoryPast()
+    edges = sorted({0, len(records), *(cut for cut in cuts if 0 < cut < len(records))})
+    for first, after in pairwise(edges):
+        frame = read_frame(f"{model.kind}.events", 0, records[first:after])
+        effects = folded.block.apply(frame, past.load(folded.block.wanted(frame), frame.first))
+        past.keep(frame, effects)
+        folded.frames.append(effects)
+        folded.effects += effects.all()
+    folded.lines = [write_effect(effect) for effect in folded.effects]
+    return folded
+
+
+def check_same_events_same_bytes(model: Model, records: Sequence[RawRecord]) -> None:
+    """The same records give the same effects and the same state, twice."""
+    one, two = fold(model, records), fold(model, records)
+    _same_lines(one, two)
+    assert one.block.snapshot() == two.block.snapshot(), "two folds of the same records ended in different states"
+
+
+def check_split_equals_whole(model: Model, records: Sequence[RawRecord], cuts: Iterable[int]) -> None:
+    """Where frames end changes neither an effect nor a bit of the state."""
+    whole, split = fold(model, records), fold(model, records, cuts)
+    _same_lines(whole, split)
+    assert whole.block.snapshot() == split.block.snapshot(), "where frames end changed the state"
+
+
+def check_snapshot_round_trip(model: Model, records: Sequence[RawRecord], at: int) -> None:
+    """A snapshot restored in the middle goes on as if nothing had been; taking it changes nothing."""
+    straight = fold(model, records, [at])
+    past = MemoryPast()
+    block = model.empty()
+    lines: list[bytes] = []
+    for part in (records[:at], records[at:]):
+        if not part:
+            continue
+        body = block.snapshot()
+        assert block.snapshot() == body, "taking a snapshot changed the state"
+        block = model.empty()
+        block.restore(body)
+        assert block.snapshot() == body, "a restored state gives another snapshot"
+        frame = read_frame(f"{model.kind}.events", 0, part)
+        effects = block.apply(frame, past.load(block.wanted(frame), frame.first))
+        past.keep(frame, effects)
+        lines += [write_effect(effect) for effect in effects.all()]
+    assert lines == straight.lines, "a restored state gave other effects"
+    assert block.snapshot() == straight.block.snapshot(), "a restored state came to another end"
+
+
+def check_duplicates_change_nothing(model: Model, records: Sequence[RawRecord]) -> None:
+    """Every accepted record sent again is one reject, reason `duplicate`, and changes no state."""
+    once = fold(model, records)
+    accepted = _accepted(model, once, records)
+    after = records[-1].offset + 1
+    again = [
+        PlainRecord(after + n, record.timestamp, record.key, record.value, record.headers)
+        for n, record in enumerate(accepted)
+    ]
+    cuts = range(len(records), len(records) + len(again), 7)
+    twice = fold(model, [*records, *again], cuts)
+    new = [effect for effect in twice.effects if int(effect.id.rsplit("/", 2)[1]) >= after]
+    assert [effect.data.get("reason") for effect in new] == ["duplicate"] * len(again), "a duplicate had another effect"
+    assert twice.block.snapshot() == once.block.snapshot(), "a duplicate changed the state"
+
+
+def check_any_order(
+    model: Model, records: Sequence[RawRecord], orders: Iterable[Sequence[int]], settle: Sequence[RawRecord] = ()
+) -> None:
+    """Records within the horizon come to the same belief in any order of arrival.
+
+    `orders` are permutations of range(len(records)); `settle` are records appended after each, in order, for twins
+    that leave late facts until something newer arrives.
+    """
+    expected = fold(model, _numbered([*records, *settle]), range(0, len(records), 5))
+    for order in orders:
+        shuffled = _numbered([*(records[place] for place in order), *settle])
+        got = fold(model, shuffled, range(0, len(records), 5))
+        keys = expected.block.keys()
+        for key in keys:
+            assert _belief(got.block, key) == _belief(expected.block, key), (
+                f"the order of arrival {list(order)} changed what is believed of {key}"
+            )
+
+
+def check_covariances(model: Model, records: Sequence[RawRecord]) -> None:
+    """Covariances are finite, symmetric and positive semidefinite, whatever came."""
+    block = fold(model, records).block
+    if isinstance(block, SaysCovariance):
+        keys = block.keys()
+        for key in keys:
+            covariance = np.array(block.covariance(key))
+            assert np.isfinite(covariance).all(), f"the covariance of {key} is not finite"
+            assert (covariance == covariance.T).all(), f"the covariance of {key} is not symmetric"
+            least = float(np.linalg.eigvalsh(covariance).min())
+            assert least >= -1e-12 * float(np.trace(covariance)), f"the covariance of {key} has eigenvalue {least}"
+
+
+def check_bounded(model: Model, records: Sequence[RawRecord], bytes_a_twin: int) -> None:
+    """The state does not grow with the number of records."""
+    block = fold(model, records).block
+    size, twins = len(block.snapshot()), max(1, len(block.keys()))
+    assert size <= bytes_a_twin * twins + 4096, f"{size} bytes of state for {twins} twins"
+
+
+def check_all(
+    model: Model, records: Sequence[RawRecord], cuts: Iterable[int] = (1, 2, 3), bytes_a_twin: int = 1200
+) -> None:
+    """Run every check that needs no more than records in order."""
+    check_same_events_same_bytes(model, records)
+    check_split_equals_whole(model, records, cuts)
+    check_snapshot_round_trip(model, records, len(records) // 2)
+    check_duplicates_change_nothing(model, records)
+    check_covariances(model, records)
+    check_bounded(model, records, bytes_a_twin)
+
+
+def _accepted(model: Model, folded: Folded, records: Sequence[RawRecord]) -> list[RawRecord]:
+    frame = read_frame(f"{model.kind}.events", 0, records)
+    places = {
+        fact.offset for fact, counted in zip(frame.facts, folded.frames[0].accepted.tolist(), strict=True) if counted
+    }
+    return [record for record in records if record.offset in places]
+
+
+def _numbered(records: Sequence[RawRecord]) -> list[RawRecord]:
+    return [
+        PlainRecord(offset, record.timestamp, record.key, record.value, record.headers)
+        for offset, record in enumerate(records)
+    ]
+
+
+def _belief(block: Block, key: str) -> bytes:
+    return block.belief(key) if isinstance(block, SaysBelief) else block.snapshot()
+
+
+def _same_lines(one: Folded, two: Folded) -> None:
+    for a, b in zip(one.lines, two.lines, strict=False):
+        assert a == b, f"effects differ:\n  {a.decode()}\n  {b.decode()}"
+    assert len(one.lines) == len(two.lines), f"{len(one.lines)} and {len(two.lines)} effects"
+
+
+__all__ = [
+    "Folded",
+    "PlainRecord",
+    "check_all",
+    "check_any_order",
+    "check_bounded",
+    "check_covariances",
+    "check_duplicates_change_nothing",
+    "check_same_events_same_bytes",
+    "check_snapshot_round_trip",
+    "check_split_equals_whole",
+    "fold",
+]

@@ -1,0 +1,371 @@
+"""A frame: the records that one poll brought for one partition, read once, with its readings as columns.
+
+`read_frame` is the only place where bytes become facts and values become canonical. What cannot be used
+is set aside as a reject; its neighbours go on. A twin sees `facts` alone, in offset order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.bioreactor import PLAUSIBLE, PLAUSIBLE_ELSE, TAG_DIMENSIONS, Reading
+from schemas.errors import InputError, InvalidFieldError, UnitError
+from schemas.events import Event, Headers, read_record
+from schemas.ids import check_id, event_hash
+from schemas.instants import format_instant
+from schemas.topics import FUTURE_TOLERANCE
+from schemas.units import CANONICAL, Unit, find_unit
+from twins.plain import PlainReadings, Shape
+
+GOOD, UNCERTAIN, BAD = 0, 1, 2
+UNKNOWN_TIME = 0  # 1970: the time of a record that nobody could read
+_QUALITY = {"good": GOOD, "uncertain": UNCERTAIN, "bad": BAD}
+
+
+class RawRecord(Protocol):
+    """One record as a transport hands it over. aiokafka's `ConsumerRecord` is one as it stands."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """Append time [ms since 1970]: when the log knew it."""
+        ...
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One usable record: its place in the log, its append time [us], its event, its duplicate hash."""
+
+    offset: int
+    known_at: int
+    event: Event
+    hash: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One record, or one channel of it (`channel` true), that is not used, and why."""
+
+    offset: int
+    known_at: int
+    key: str
+    event_time: int
+    record_time: int
+    reason: str
+    expected: str
+    received: str
+    where: str
+    advice: str
+    channel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSet:
+    """The tags that came together, in their order, and how their values become canonical."""
+
+    tags: tuple[str, ...]
+    units: tuple[str, ...]  # canonical
+    scale: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """All readings of a frame that share one channel set, as columns.
+
+    `rows` (m,) are indices into `Frame.facts`, ascending; `values` (m, c) are canonical and finite;
+    `quality` (m, c) is 0 good, 1 uncertain, 2 bad. An implausible value has quality bad.
+    """
+
+    channels: ChannelSet
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
+    quality: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The facts of a frame by column, each of length n; times in us."""
+
+    offsets: NDArray[np.int64]
+    known_at: NDArray[np.int64]
+    event_time: NDArray[np.int64]
+    record_time: NDArray[np.int64]
+    hashes: NDArray[np.int64]
+    keys: list[str]  # of the twins
+
+
+class Facts(Sequence[Fact]):
+    """The facts of a frame, in offset order. A plain reading's is made when somebody asks: most are never asked for."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Sequence[Fact | RawRecord]) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, place: int) -> Fact: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Fact]: ...
+    def __getitem__(self, place: int | slice) -> Fact | Sequence[Fact]:
+        if isinstance(place, slice):
+            return Facts(self._items[place])
+        item = self._items[place]
+        return item if isinstance(item, Fact) else _fact(item)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Records `first` to `last` (offsets) of one partition, read."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+    facts: Sequence[Fact]
+    readings: list[Readings]
+    refused: list[Refused] = field(default_factory=list)
+    _columns: Columns | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def columns(self) -> Columns:
+        """The facts by column."""
+        return self._columns if self._columns is not None else _columns_of(self.facts)
+
+
+def read_frame(topic: str, partition: int, records: Sequence[RawRecord]) -> Frame:
+    """Read the records of one partition, in offset order. Many frames: keep a `FrameReader`."""
+    return FrameReader(topic, partition).read(records)
+
+
+class FrameReader:
+    """Reads frames of one partition. It learns to read plain readings faster; what it reads does not depend on it."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self._topic = topic
+        self._partition = partition
+        self._plain = PlainReadings()
+
+    def read(self, records: Sequence[RawRecord]) -> Frame:
+        """Read records, in offset order."""
+        items: list[Fact | RawRecord] = []
+        offsets: list[int] = []
+        stamps: list[int] = []
+        event_times: list[int] = []
+        record_times: list[int] = []
+        digests: list[bytes] = []
+        keys: list[str] = []
+        refused: list[Refused] = []
+        groups: dict[Shape, _Group] = {}
+        read_plain = self._plain.read
+        for record in records:
+            plain = read_plain(record)
+            if plain is not None:
+                subject, event_time, record_time, digest, shape, data = plain
+                group = groups.get(shape)
+                if group is None:
+                    group = groups[shape] = _Group()
+                group.rows.append(len(items))
+                group.values += [channel.value for channel in data.channels]
+                items.append(record)
+            else:
+                event: Event | None = None
+                try:
+                    event = read_record(record.key, record.value, record.headers)
+                    if event.event_time > event.record_time + FUTURE_TOLERANCE:
+                        raise _from_future(event)
+                    if type(event.data) is Reading:
+                        self._take_reading(event.subject, event.data, groups, len(items))
+                except InputError as error:
+                    refused.append(_refuse(record, event, error))
+                    continue
+                subject, event_time, record_time = event.subject, event.event_time, event.record_time
+                number = event_hash(event.source, event.id)
+                digest = number.to_bytes(8, "big", signed=True)
+                items.append(Fact(record.offset, record.timestamp * 1000, event, number))
+            offsets.append(record.offset)
+            stamps.append(record.timestamp)
+            event_times.append(event_time)
+            record_times.append(record_time)
+            digests.append(digest)
+            keys.append(subject)
+        hashes = np.frombuffer(b"".join(digests), dtype=">i8").astype(np.int64)
+        hashes[hashes == 0] = 1  # as `event_hash` has it
+        columns = Columns(
+            np.array(offsets, dtype=np.int64),
+            np.array(stamps, dtype=np.int64) * 1000,
+            np.array(event_times, dtype=np.int64),
+            np.array(record_times, dtype=np.int64),
+            hashes,
+            keys,
+        )
+        facts = Facts(items)
+        readings = [_readings(shape, group, facts, refused) for shape, group in groups.items()]
+        refused.sort(key=lambda one: one.offset)
+        return Frame(
+            self._topic, self._partition, records[0].offset, records[-1].offset, facts, readings, refused, columns
+        )
+
+    def _take_reading(self, subject: str, data: Reading, groups: dict[Shape, _Group], place: int) -> None:
+        """Put a reading that was read the long way with those of the same tags and units."""
+        shape = tuple([(channel.tag, channel.unit) for channel in data.channels])
+        group = groups.get(shape)
+        if group is None:
+            channel_set(shape)  # raises where a tag, a unit or their pairing is wrong
+            group = groups[shape] = _Group()
+        for j, channel in enumerate(data.channels):
+            if channel.quality != "good":
+                group.poor.append((len(group.rows), j, _QUALITY[channel.quality]))
+        group.rows.append(place)
+        group.values += [channel.value for channel in data.channels]
+        self._plain.learn(subject, shape)
+
+
+class _Group:
+    """Readings with the same tags and units: their places, their values one after the other, what is not good."""
+
+    __slots__ = ("poor", "rows", "values")
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.values: list[float] = []
+        self.poor: list[tuple[int, int, int]] = []  # (row, channel, quality)
+
+
+def _fact(record: RawRecord) -> Fact:
+    event = read_record(record.key, record.value, record.headers)
+    return Fact(record.offset, record.timestamp * 1000, event, event_hash(event.source, event.id))
+
+
+def _columns_of(facts: Sequence[Fact]) -> Columns:
+    return Columns(
+        np.array([fact.offset for fact in facts], dtype=np.int64),
+        np.array([fact.known_at for fact in facts], dtype=np.int64),
+        np.array([fact.event.event_time for fact in facts], dtype=np.int64),
+        np.array([fact.event.record_time for fact in facts], dtype=np.int64),
+        np.array([fact.hash for fact in facts], dtype=np.int64),
+        [fact.event.subject for fact in facts],
+    )
+
+
+@lru_cache(maxsize=4096)
+def channel_set(shape: Shape) -> ChannelSet:
+    """Check tags and units of a reading once per distinct set, and say how to make them canonical.
+
+    Raises
+    ------
+    UnitError, InvalidFieldError
+        For an unknown unit, a unit of another dimension than its tag's, a tag said twice, a bad name.
+    """
+    tags = tuple(check_id(tag, "tag") for tag, _ in shape)
+    if len(set(tags)) != len(tags):
+        raise InvalidFieldError(expected="each tag once in a reading", received=f"{tags}"[:120], where="channels")
+    units = [check_unit(tag, code) for tag, code in shape]
+    bounds = [PLAUSIBLE.get(tag, PLAUSIBLE_ELSE) for tag in tags]
+    return ChannelSet(
+        tags,
+        tuple(CANONICAL[unit.dimension] for unit in units),
+        np.array([unit.scale for unit in units]),
+        np.array([unit.shift for unit in units]),
+        np.array([low for low, _ in bounds]),
+        np.array([high for _, high in bounds]),
+    )
+
+
+def check_unit(tag: str, code: str) -> Unit:
+    """Find the unit of a tag's value; refuse one of another dimension than the tag's."""
+    unit = find_unit(code, where=f"unit of {tag}")
+    dimensions = TAG_DIMENSIONS.get(tag)
+    if dimensions is not None and unit.dimension not in dimensions:
+        raise UnitError(
+            expected=f"a unit of {' or '.join(dimensions)} (such as {CANONICAL[dimensions[0]]})",
+            received=code,
+            where=f"unit of {tag}",
+            advice="correct the mapping of this tag",
+        )
+    return unit
+
+
+def _readings(shape: Shape, group: _Group, facts: Sequence[Fact], refused: list[Refused]) -> Readings:
+    channels = channel_set(shape)
+    values = np.array(group.values, dtype=np.float64).reshape(len(group.rows), len(shape))
+    quality = np.zeros(values.shape, dtype=np.uint8)
+    for i, j, how in group.poor:
+        quality[i, j] = how
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is implausible, and refused as that
+        values = (values + channels.shift) * channels.scale
+    wrong = ~((values >= channels.low) & (values <= channels.high)) & (quality != BAD)
+    if wrong.any():
+        for i, j in zip(*np.nonzero(wrong), strict=True):
+            refused.append(_implausible(facts[group.rows[i]], channels, int(j), float(values[i, j])))
+        quality[wrong] = BAD
+    values[~np.isfinite(values)] = 0.0
+    return Readings(channels, np.array(group.rows, dtype=np.int64), values, quality)
+
+
+def _implausible(fact: Fact, channels: ChannelSet, j: int, value: float) -> Refused:
+    event = fact.event
+    return Refused(
+        fact.offset,
+        fact.known_at,
+        event.subject,
+        event.event_time,
+        event.record_time,
+        "implausible_value",
+        f"{channels.tags[j]} between {channels.low[j]:g} and {channels.high[j]:g} {channels.units[j]}",
+        f"{value:g}",
+        f"{event.subject}, event {event.id}, tag {channels.tags[j]}",
+        "the channel is set aside as bad, the others are used; check the probe and its unit",
+        channel=True,
+    )
+
+
+def _from_future(event: Event) -> InvalidFieldError:
+    return InvalidFieldError(
+        expected="an event time at most 5 min after its record time",
+        received=f"{format_instant(event.event_time)} recorded at {format_instant(event.record_time)}",
+        where=f"time of event {event.id}",
+        advice="set the source's clock",
+    )
+
+
+def _refuse(record: RawRecord, event: Event | None, error: InputError) -> Refused:
+    key = record.key.decode("utf-8", "replace")[:128] if record.key else ""
+    # An unreadable record has no time of its own, and its append time would make a fold differ from the live run.
+    when = event.event_time if event is not None else UNKNOWN_TIME
+    return Refused(
+        record.offset,
+        record.timestamp * 1000,
+        key,
+        when,
+        event.record_time if event is not None else when,
+        error.reason,
+        error.expected,
+        error.received,
+        error.where,
+        error.advice,
+    )
+
+
+def offsets_of(facts: Iterable[Fact]) -> list[int]:
+    """Give the offsets of facts, in order."""
+    return [fact.offset for fact in facts]
