@@ -1,0 +1,1 @@
+"""How it moves: Faust, transports, log, ledger, engine, API, command line."""

@@ -1,0 +1,65 @@
+"""Build the API: FastAPI over the ledger's reads, a topic log to append to and to follow, and the dashboard's files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from streams.api import ingest, pages, routes_alerts, routes_health, routes_twins, stream
+from streams.api.config import ApiConfig
+from streams.api.guard import Guard
+from streams.api.hub import Hub
+from streams.api.keys import read_keys, require_keys
+from streams.api.metrics import ApiMetrics, Timing
+from streams.api.ports import LogReader, LogWriter
+from streams.api.problems import add_handlers
+from streams.api.services import Services
+from streams.ledger.reads import LedgerReads
+
+
+def create_app(
+    config: ApiConfig, *, reader: LogReader, writer: LogWriter, registry: CollectorRegistry | None = None
+) -> FastAPI:
+    """Build the API. The caller owns `reader`, `writer` and `registry`, and closes them after the app.
+
+    Raises
+    ------
+    SettingsError
+        If the address is not loopback and there are no keys, or the key file cannot be used.
+    """
+    keys = read_keys(config.keys_file)
+    require_keys(config.host, keys)
+    metrics = ApiMetrics(CollectorRegistry() if registry is None else registry)
+    reads = LedgerReads(config.database)
+    hub = Hub(reader, metrics.dropped.inc)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await reads.open()
+        hub.start()
+        try:
+            yield
+        finally:
+            await hub.stop()
+            await reads.close()
+
+    app = FastAPI(
+        title="twinstream",
+        version="1",
+        summary="Living twins: what they believe, what they expect, when a person should act.",
+        lifespan=lifespan,
+        docs_url=None,  # both fetch their scripts from other hosts
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.services = Services(config, reads, reader, writer, hub, metrics)
+    for module in (routes_twins, routes_alerts, ingest, stream, routes_health, pages):
+        app.include_router(module.router)
+    app.mount("/static", pages.static_files(), name="static")
+    add_handlers(app)
+    app.add_middleware(Timing, metrics=metrics)
+    app.add_middleware(Guard, config=config, keys=keys)
+    return app

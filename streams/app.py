@@ -1,0 +1,297 @@
+"""The worker: a Faust app whose agents fold frames. Everything is built here and handed down.
+
+Faust brings membership, assignment, timers and supervision; what must not be lost, doubled or slow is ours:
+the coalescing consumer (`streams/transports`), the engine (`streams/engine`) and the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import faust
+import psycopg
+import structlog
+from faust.tables.manager import TableManager
+from faust.types import TP
+
+from schemas.errors import LogError
+from schemas.topics import input_topic
+from streams import logs
+from streams.appending import async_writer
+from streams.engine.engine import EXIT_BROKEN, EXIT_STALE, Engine
+from streams.engine.watch import LeaseWatch, resident_bytes
+from streams.ledger.commit import Step
+from streams.maintenance import EVERY_SECONDS, maintain
+from streams.metrics import Metrics
+from streams.models import load_model
+from streams.outputs import make_outputs
+from streams.prepare import prepare
+from streams.publisher import OutboxPublisher
+from streams.settings import Settings
+from streams.time_passed import time_passed
+from streams.transports import CoalescingHooks, attach, transport_url
+from streams.worker_health import HealthServer
+
+TIME_PASSED_SECONDS = 60.0
+_WATCH_SECONDS = 1.0
+_STOP_SECONDS = 6.0
+log = structlog.get_logger("twinstream.worker")
+
+
+def _no_step(_: str) -> None:
+    return
+
+
+class _App(faust.App):
+    """A Faust app that says at once when any part of it crashed: Faust's own way out may take for ever."""
+
+    on_failure: Callable[[BaseException], None]
+
+    def _crash(self, reason: BaseException) -> None:
+        super()._crash(reason)
+        self.on_failure(reason)
+
+
+class _NoTables(TableManager):
+    """Faust's table manager without the second that it waits for tables: this app has none, and starts the sooner."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
+
+
+class Worker:
+    """One worker process: the Faust app, the engine, and what ends them."""
+
+    def __init__(self, settings: Settings, uri: str, at_step: Step = _no_step) -> None:
+        self.settings = settings
+        self.uri = uri
+        self.metrics = Metrics()
+        self.topic = input_topic("bioreactor")
+        self.model = load_model("bioreactor", settings.bioreactor_config)
+        self.name = f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid4().hex[:6]}"  # a container's pid is always 1
+        outputs = make_outputs(settings.broker, uri)
+        self.engine = Engine(
+            uri=uri,
+            topic=self.topic.name,
+            model=self.model,
+            outputs=outputs,
+            metrics=self.metrics,
+            owner=self.name,
+            checkpoint_seconds=settings.checkpoint_seconds,
+            pending_records=settings.pending_records,
+            frame_records=settings.frame_records,
+            end_process=self.end,
+            after_commit=outputs.after_commit,
+            at_step=at_step,
+        )
+        self._fold_thread = ThreadPoolExecutor(1, thread_name_prefix="fold")
+        self._owned: set[int] = set()
+        self._watch = LeaseWatch(settings.lease_seconds, lambda: self.end(EXIT_STALE))
+        self._health = HealthServer(settings.metrics_host, settings.metrics_port, self.metrics.registry, self.ready)
+        self._publisher = OutboxPublisher(uri, settings.broker, lambda: bool(self._owned)) if settings.broker else None
+        self.app = self._make_app()
+
+    def end(self, code: int) -> None:
+        """End the process now. Nothing is tidied: state and offsets are whole in the ledger."""
+        log.error("ending", code=code)
+        os._exit(code)
+
+    def failed(self, error: BaseException) -> None:
+        """End the process because of an error that nobody caught, without waiting for it. From any thread."""
+        threading.Thread(target=self.engine.failed, args=(None, error), name="failed", daemon=True).start()
+
+    def _lost(self, reason: str) -> None:
+        log.error("replaced", reason=reason)
+        self.end(EXIT_STALE)
+
+    def ready(self) -> str:
+        """Say why this worker is not ready, or nothing."""
+        if not self._owned:
+            return "standing by: no partition is assigned"
+        if self.engine.lag_moved() > self.settings.stall_seconds and self._lag():
+            return "records wait and nothing is applied"
+        return ""
+
+    def _make_app(self) -> faust.App:
+        settings = self.settings
+        hooks = CoalescingHooks(
+            claims=self._claim,
+            revoked=self._revoke,
+            lost=self._lost,
+            worker=self.name,
+            database=self.uri,
+            frame_records=settings.frame_records,
+            lease_seconds=settings.lease_seconds,
+        )
+        static: dict[str, Any] = {"consumer_group_instance_id": settings.instance} if settings.instance else {}
+        app = _App(
+            settings.group,
+            broker=transport_url(settings.broker, self.uri),
+            TableManager=_NoTables,
+            store="memory://",
+            datadir=str(settings.data_dir / "faust"),
+            web_enabled=False,
+            autodiscover=False,
+            topic_partitions=self.topic.partitions,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=settings.lease_seconds,
+            broker_heartbeat_interval=settings.lease_seconds / 4,
+            broker_commit_interval=1.0,
+            broker_max_poll_records=settings.frame_records,
+            stream_buffer_maxsize=4,
+            stream_wait_empty=False,
+            **static,
+        )
+        app.on_failure = self.failed
+        attach(app, hooks)
+        topic = app.topic(self.topic.name, key_serializer="raw", value_serializer="raw")
+        app.agent(topic, name="bioreactor", concurrency=1)(self._agent)
+        app.task(self._start)
+        for seconds, work in (
+            (_WATCH_SECONDS, self._look),
+            (TIME_PASSED_SECONDS, self._tell_time),
+            (EVERY_SECONDS, self._maintain),
+        ):
+            app.timer(seconds)(self._guarded(work))
+        return app
+
+    async def _agent(self, stream: Any) -> None:  # Any: faust.Stream has no types
+        """Fold each frame. Any error ends the process: Faust would go on silently."""
+        loop = asyncio.get_running_loop()
+        partition: int | None = None
+        try:
+            async for event in stream.events():
+                message = event.message
+                partition = message.partition
+                frame = message.value
+                back_to = await loop.run_in_executor(
+                    self._fold_thread, self.engine.fold, partition, frame, frame.follows
+                )
+                if back_to is not None:
+                    await self.app.consumer.seek(TP(self.topic.name, partition), back_to)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            await asyncio.to_thread(self.engine.failed, partition, error)
+
+    async def _claim(self, assigned: set[TP]) -> dict[TP, int]:
+        partitions = {tp.partition for tp in assigned if tp.topic == self.topic.name}
+        loop = asyncio.get_running_loop()
+        offsets = await loop.run_in_executor(self._fold_thread, self.engine.claim, partitions)
+        self._owned = partitions
+        self.metrics.worker_active.set(1 if partitions else 0)
+        return {TP(self.topic.name, partition): offset for partition, offset in offsets.items()}
+
+    async def _revoke(self, revoked: set[TP]) -> None:
+        partitions = {tp.partition for tp in revoked if tp.topic == self.topic.name}
+        self._owned -= partitions
+        self.metrics.worker_active.set(1 if self._owned else 0)
+        await asyncio.get_running_loop().run_in_executor(self._fold_thread, self.engine.revoke, partitions)
+
+    async def _start(self) -> None:
+        self._watch.start()
+        if self._publisher is not None:
+            self.app.add_future(self._guarded(self._publisher.run)())
+
+    def _guarded(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """Make background work end the process when it raises. What is away is no error: it is tried again."""
+
+        async def guarded() -> None:
+            try:
+                await work()
+            except asyncio.CancelledError:
+                raise
+            except (psycopg.OperationalError, psycopg.InterfaceError, LogError) as error:
+                log.warning("background work waits", error=str(error).strip()[:200])
+            except BaseException as error:
+                await asyncio.to_thread(self.engine.failed, None, error)
+
+        return guarded
+
+    async def _look(self) -> None:
+        """Count what waits; end a worker that no longer moves, or has grown too large."""
+        waiting = self._lag()
+        resident = resident_bytes()
+        self.metrics.resident_bytes.set(resident)
+        if resident > self.settings.memory_limit_mb << 20:
+            log.error("memory limit reached", resident_mb=resident >> 20, limit_mb=self.settings.memory_limit_mb)
+            self.end(EXIT_BROKEN)
+        if waiting and self.engine.database_up and self.engine.lag_moved() > self.settings.stall_seconds:
+            log.error("stalled: records wait and nothing is applied", waiting=waiting)
+            self.end(EXIT_BROKEN)
+
+    def _lag(self) -> int:
+        waiting = 0
+        for partition in self._owned:
+            end = self.app.consumer.highwater(TP(self.topic.name, partition)) or 0
+            lag = max(0, end - self.engine.applied.get(partition, 0))
+            self.metrics.consumer_lag.labels(self.topic.name, partition).set(lag)
+            waiting += lag
+        return waiting
+
+    async def _tell_time(self) -> None:
+        """Write `time.passed` to each partition owned: silence is evidence, and a replay must see it too."""
+        if not self._owned:
+            return
+        listening = await asyncio.get_running_loop().run_in_executor(self._fold_thread, self.engine.on_wall_clock)
+        if not listening:
+            return
+        rows = time_passed(listening, time.time_ns() // 1000)
+        async with async_writer(self.settings.broker, self.uri) as writer:
+            await writer.append(self.topic.name, rows)
+
+    async def _maintain(self) -> None:
+        """Keep house, where this worker is the one at work."""
+        if self._owned:
+            await asyncio.to_thread(maintain, self.settings, self.uri)
+
+    def stop(self) -> None:
+        """Commit, take last checkpoints, end the threads. Where that takes too long, end the process without it."""
+        self._watch.stop()
+        self.engine.interrupt()
+        try:
+            self._fold_thread.submit(self.engine.stop, _STOP_SECONDS - 1.0).result(_STOP_SECONDS)
+        except TimeoutError:
+            log.warning("stopped before all was committed; the rest is folded again at the next start")
+            self.end(0)
+        self._fold_thread.shutdown()
+        self._health.stop()
+
+
+def run_worker(settings: Settings, uri: str, at_step: Step = _no_step) -> int:
+    """Run a worker until it is told to stop; give the exit code."""
+    logs.configure(settings.log_level, as_json=settings.log_json)
+    prepare(uri, settings.broker)
+    # Faust builds parts of itself before its worker makes a loop; from Python 3.12 on asking for one is an error.
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    worker = Worker(settings, uri, at_step)
+    threading.excepthook = lambda raised: worker.failed(raised.exc_value or RuntimeError("a thread ended"))
+    worker.engine.start()
+    worker._health.start()
+    (settings.data_dir / "faust").mkdir(parents=True, exist_ok=True)
+    shell = faust.Worker(
+        worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True, loop=asyncio.get_event_loop()
+    )
+    shell.spinner = None  # it would write escape codes to the terminal
+    try:
+        shell.execute_from_commandline()
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else EXIT_BROKEN
+        if code:
+            worker.end(code)  # a thread may wait for what is away; nobody may wait for it
+    worker.stop()
+    return 0
+
+
+__all__ = ["Worker", "run_worker"]

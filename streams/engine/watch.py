@@ -1,0 +1,56 @@
+"""Two watches on a worker: was it frozen past its lease, and does it still move.
+
+A process that was stopped (SIGSTOP, a suspended machine) past its lease has been replaced. It may find its old
+sockets alive, so it ends at once by its own monotonic clock; the ledger's epochs would refuse it anyway.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+_TICK_SECONDS = 0.25
+
+
+class LeaseWatch:
+    """Ends the process when its own clock shows that it stood still for longer than its lease."""
+
+    def __init__(self, lease_seconds: float, end_process: Callable[[], None]) -> None:
+        self._lease = lease_seconds
+        self._end_process = end_process
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lease-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        last = time.monotonic()
+        while not self._stopped.wait(_TICK_SECONDS):
+            now = time.monotonic()
+            if now - last > self._lease:
+                self._end_process()
+            last = now
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, or 0 where the system does not say.
+
+    Examples
+    --------
+    >>> resident_bytes() >= 0
+    True
+    """
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * 4096
+    except OSError:
+        return 0

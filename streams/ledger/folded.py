@@ -1,0 +1,157 @@
+"""What one folded frame brings to its commit, and what of it the ledger does not hold yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.effects import Effect, write_effect
+from schemas.instants import DAY
+from schemas.topics import OUTPUTS
+from streams.ledger.claims import Checkpoint
+from twins.block import Effects
+from twins.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One message that leaves: an effect, a dead letter, a late fact."""
+
+    id: str
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A record that raised, and is left out for good."""
+
+    offset: int
+    error: str
+
+
+@dataclass(slots=True)
+class Folded:
+    """What folding one frame gave, with all that its commit needs."""
+
+    frame: Frame
+    effects: Effects
+    epoch: int
+    next_offset: int
+    originals: dict[int, tuple[bytes | None, bytes | None]]  # key and value of refused and late records, by offset
+    checkpoint: Checkpoint | None = None
+    skips: list[Skip] = field(default_factory=list)
+    alone: int | None = None  # offset of the one record, where it was folded with care
+
+
+class Said(NamedTuple):
+    """One effect, its place in the log and its line."""
+
+    offset: int
+    n: int
+    effect: Effect
+    line: bytes
+
+
+class Fresh:
+    """One folded frame, made ready before its transaction begins; `above` drops what the ledger holds already."""
+
+    def __init__(self, folded: Folded) -> None:
+        self.frame = folded.frame
+        self._originals = folded.originals
+        self.columns = folded.frame.columns
+        self.accepted: NDArray[np.bool_] = folded.effects.accepted
+        self.said = [Said(*place(effect), effect, write_effect(effect)) for effect in folded.effects.all()]
+        self.memory = folded.effects.memory
+        late = set(folded.effects.late)
+        self.outputs = [(one.offset, output) for one in self.said if (output := self._output(one, late)) is not None]
+        self._refused = {refused.offset: refused.known_at for refused in folded.frame.refused}
+
+    def above(self, applied: int) -> Fresh:
+        """Drop what came of records below `applied`.
+
+        Memory stays: a frame's rows say how its minutes stood at its end, and a refold in other frames needs those of
+        its own. A row that is there already is the same to the byte.
+        """
+        if applied > self.frame.first:
+            self.accepted = self.accepted & (self.columns.offsets >= applied)
+            self.said = [one for one in self.said if one.offset >= applied]
+            self.outputs = [(offset, output) for offset, output in self.outputs if offset >= applied]
+        return self
+
+    def known_of(self, offset: int) -> int:
+        """When the log knew a record [us]."""
+        columns = self.columns
+        row = int(np.searchsorted(columns.offsets, offset))
+        if row < len(columns.offsets) and columns.offsets[row] == offset:
+            return int(columns.known_at[row])
+        fallback = int(columns.known_at[0]) if len(columns.known_at) else 0
+        return self._refused.get(offset, fallback)
+
+    def other_rows(self) -> list[int]:
+        """Rows of facts that are not readings and count."""
+        others = self.accepted.copy()
+        for group in self.frame.readings:
+            others[group.rows] = False
+        return [int(i) for i in np.nonzero(others)[0] if self.columns.keys[i]]
+
+    def _output(self, one: Said, late: set[int]) -> Output | None:
+        """Make the message of an effect: itself, a dead letter, a late fact, or none."""
+        effect, offset, topic = one.effect, one.offset, self.frame.topic
+        if effect.kind != "reject":
+            return self._message(OUTPUTS.get(effect.kind, "twin.estimates"), effect, one.line)
+        if offset in self._originals and effect.data["reason"] != "duplicate":
+            return self._letter(f"{topic}.late" if offset in late else f"{topic}.dlq", effect, offset)
+        return None
+
+    def _message(self, topic: str, effect: Effect, line: bytes) -> Output:
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", effect.id.encode()),
+            ("ce_source", b"twinstream"),
+            ("ce_type", f"twin.{effect.kind}".encode()),
+            ("ce_time", effect.event_time.encode()),
+            ("ce_subject", effect.key.encode()),
+            ("content-type", b"application/json"),
+        ]
+        return Output(effect.id, topic, effect.key.encode(), line, headers)
+
+    def _letter(self, topic: str, effect: Effect, offset: int) -> Output:
+        key, value = self._originals[offset]
+        data = effect.data
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", effect.id.encode()),
+            ("ce_source", b"twinstream"),
+            ("ce_type", b"twin.reject"),
+            ("ce_time", effect.event_time.encode()),
+            *(
+                (f"reject_{name}", str(data[name]).encode())
+                for name in ("reason", "expected", "received", "where", "advice")
+            ),
+            ("origin_topic", self.frame.topic.encode()),
+            ("origin_partition", str(self.frame.partition).encode()),
+            ("origin_offset", str(offset).encode()),
+        ]
+        return Output(effect.id, topic, key, value or b"", headers)
+
+
+def known_days(folded: Sequence[Folded]) -> set[int]:
+    """Days since 1970 on which the records of a round were known."""
+    days: set[int] = set()
+    for one in folded:
+        days.update(np.unique(one.frame.columns.known_at // DAY).tolist())
+        days.update(refused.known_at // DAY for refused in one.frame.refused)
+    return days
+
+
+def place(effect: Effect) -> tuple[int, int]:
+    """Offset and n of an effect."""
+    _, offset, n = effect.id.rsplit("/", 2)
+    return int(offset), int(n)

@@ -1,0 +1,80 @@
+"""What each twin said last, and which alerts stand: small tables that overviews read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from schemas.effects import Effect
+from streams.arrays import Ints, Longs, Texts, Utf8, cursor_for_arrays
+from streams.ledger.folded import Fresh, Said
+from streams.ledger.numbers import Numbers
+
+
+class Present:
+    """Writes `twin` and `open_alert` from a round's effects."""
+
+    def write(self, connection: psycopg.Connection[Any], numbers: Numbers, said: Sequence[tuple[Said, Fresh]]) -> None:
+        """Write the newest estimate and forecast of each twin, and every alert's raise, update and clear."""
+        newest: dict[tuple[str, str], tuple[Effect, int]] = {}
+        alerts: dict[str, Effect] = {}  # the newest word on each
+        for one, frame in said:
+            effect = one.effect
+            if effect.kind in ("estimate", "forecast"):
+                last = newest.get((effect.kind, effect.key))
+                if last is None or effect.event_time[:19] >= last[0].event_time[:19]:
+                    newest[effect.kind, effect.key] = (effect, frame.known_of(one.offset))
+            elif effect.kind == "alert":
+                alerts[effect.data["alert"]] = effect
+        for kind in ("estimate", "forecast"):
+            self._write_newest(connection, numbers, kind, [pair for (of, _), pair in newest.items() if of == kind])
+        self._write_alerts(connection, numbers, alerts)
+
+    def _write_newest(
+        self, connection: psycopg.Connection[Any], numbers: Numbers, kind: str, rows: Sequence[tuple[Effect, int]]
+    ) -> None:
+        if not rows:
+            return
+        times = ", event_time = u.event_time, known_at = greatest(t.known_at, u.known_at)" if kind == "estimate" else ""
+        newer = "(t.event_time is null or t.event_time <= u.event_time)" if kind == "estimate" else "true"
+        cursor_for_arrays(connection).execute(
+            f"update twin t set {kind} = u.body::jsonb{times} from (select no, at::timestamptz as event_time,"
+            " to_timestamp(known / 1e6) as known_at, body from unnest(%b, %b, %b, %b) as u (no, at, known, body)) u"
+            f" where t.no = u.no and {newer}",
+            (
+                Ints(numbers.twin(effect.key) for effect, _ in rows),
+                Texts(effect.event_time for effect, _ in rows),
+                Longs(known_at for _, known_at in rows),
+                Utf8(
+                    msgspec.json.encode({**effect.data, "id": effect.id, "event_time": effect.event_time})
+                    for effect, _ in rows
+                ),
+            ),
+        )
+
+    def _write_alerts(
+        self, connection: psycopg.Connection[Any], numbers: Numbers, alerts: Mapping[str, Effect]
+    ) -> None:
+        cleared = [name for name, effect in alerts.items() if effect.data["action"] == "clear"]
+        if cleared:
+            connection.execute("delete from open_alert where id = any(%s)", (cleared,))
+        standing = [(name, effect) for name, effect in alerts.items() if effect.data["action"] != "clear"]
+        if not standing:
+            return
+        cursor_for_arrays(connection).execute(
+            "insert into open_alert (id, twin_no, rule, priority, raised_at, last) select u.id, u.twin, u.rule,"
+            " u.priority, u.at::timestamptz, u.last::jsonb"
+            " from unnest(%b, %b, %b, %b, %b, %b) as u (id, twin, rule, priority, at, last)"
+            " on conflict (id) do update set priority = excluded.priority, last = excluded.last",
+            (
+                Texts(name for name, _ in standing),
+                Ints(numbers.twin(effect.key) for _, effect in standing),
+                Texts(effect.data["rule"] for _, effect in standing),
+                Texts(effect.data["priority"] for _, effect in standing),
+                Texts(effect.event_time for _, effect in standing),
+                Utf8(msgspec.json.encode(effect) for _, effect in standing),
+            ),
+        )
