@@ -1,0 +1,49 @@
+"""Run benchmarks by name.
+
+    python -m benchmarks                       list them
+    python -m benchmarks NAME ... [options]    run these, one after the other, with the same options
+
+Each is a module here with `main(arguments) -> exit code`; `NAME --help` tells its options.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+
+BENCHMARKS = {
+    "agent": "records/s through the Faust agent, against bare aiokafka and a stock Faust agent, on a real Kafka",
+    "at_1hz": "twins with 7 channels at 1 Hz: held or not, and the time from reading to alert",
+    "peers": "the same EKF work in stock Faust, Quix Streams and Bytewax",
+    "recovery": "time to recover after kill -9, against the number of twins",
+    "ingest": "rows/s into the log and into the ledger, and what a record costs at each step",
+    "accuracy": "how often the 90 % bands hold the truth of a simulated fleet",
+    "kills": "kill -9 at random points: records lost and doubled",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is named; give the first exit code that is not 0."""
+    count = next((i for i, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    names, options = arguments[:count], arguments[count:]
+    if not names:
+        print(__doc__)
+        for name, text in BENCHMARKS.items():
+            print(f"  {name:10} {text}")
+        return 0 if not options or options in (["-h"], ["--help"]) else 2
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"expected benchmarks among {', '.join(BENCHMARKS)}, received {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    # A stop by SIGTERM ends the servers too: it becomes an exception, and their contexts close.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for name in names:
+        code = importlib.import_module(f"benchmarks.{name}").main(options)
+        if code:
+            return int(code)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

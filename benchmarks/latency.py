@@ -1,0 +1,57 @@
+"""Latencies of a finished run: from a record's append to the durable commit of what came of it.
+
+PostgreSQL notes when each transaction ended (`track_commit_timestamp`), just before it is flushed; the worker
+notes when each COMMIT returned. A row's commit is durable at the first such return after its transaction's end.
+"""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_READINGS = """
+select extract(epoch from known_at)::float8, extract(epoch from pg_xact_commit_timestamp(xmin))::float8, count(*)
+from reading where known_at >= to_timestamp(%s) and known_at < to_timestamp(%s) group by known_at, xmin
+"""
+_ALERTS = """
+select extract(epoch from known_at)::float8, extract(epoch from pg_xact_commit_timestamp(xmin))::float8, 1
+from effect where kind = 'alert' and known_at >= to_timestamp(%s) and known_at < to_timestamp(%s)
+"""
+
+
+def read_marks(path: Path) -> Floats:
+    """Read the instants at which a worker's commits returned [s since 1970], ascending."""
+    marks = array("d")
+    marks.frombytes(path.read_bytes())
+    return np.array(marks)
+
+
+def of_alerts(connection: psycopg.Connection[Any], since: float, until: float, durable: Floats) -> dict[str, Any]:
+    """Describe the time from append to commit of all alerts whose readings were appended in a span."""
+    return _described(connection.execute(_ALERTS, (since, until)).fetchall(), durable)
+
+
+def of_readings(connection: psycopg.Connection[Any], since: float, until: float, durable: Floats) -> dict[str, Any]:
+    """Describe the time from append to commit of all readings appended in a span."""
+    return _described(connection.execute(_READINGS, (since, until)).fetchall(), durable)
+
+
+def _described(rows: list[tuple[float, float, int]], durable: Floats) -> dict[str, Any]:
+    """Give count, p50, p99 and max [s]; each row stands for so many records."""
+    if not rows:
+        return {"count": 0, "p50_s": None, "p99_s": None, "max_s": None}
+    known, ended, count = (np.array(column) for column in zip(*rows, strict=True))
+    place = np.searchsorted(durable, ended)
+    returned = np.append(durable, np.inf)[place]
+    latency = np.where(np.isfinite(returned), returned, ended) - known
+    order = np.argsort(latency)
+    latency, share = latency[order], np.cumsum(count[order]) / count.sum()
+    p50, p99 = (float(latency[np.searchsorted(share, q)]) for q in (0.50, 0.99))
+    return {"count": int(count.sum()), "p50_s": p50, "p99_s": p99, "max_s": float(latency[-1])}

@@ -1,0 +1,260 @@
+"""A worker in a process of its own, to be killed, frozen and broken by plan. The product has no switch for any of it.
+
+    python -m tests.faults.launch_worker
+
+It imports the product once and then forks a worker for each order: one JSON object a line on standard input
+(`environment`, `plan`, `log`, `progress`), one a line on standard output (`pid`; later `pid` with `code` or `stopped`).
+Its workers die with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import select
+import signal
+import sys
+from typing import Any
+
+from streams import app, publisher
+from streams.engine import engine
+from streams.ledger import claims, commit
+from streams.settings import Settings
+from tests.faults.breakage import poison_commits, poisoned
+from tests.faults.defects import plant
+from tests.faults.plan import COPY_STEP, KILL, RAISE, STOP, Plan
+from tests.support.counting import CountingModel
+
+_PDEATHSIG = 1
+_PROGRESS_BYTES = 64
+
+
+class Progress:
+    """The last step that was reached, in a file that outlives the process."""
+
+    def __init__(self, path: str) -> None:
+        with open(path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), _PROGRESS_BYTES)
+
+    def write(self, step: str) -> None:
+        self._map[:] = step.encode().ljust(_PROGRESS_BYTES)
+
+
+class Steps:
+    """Told of every step; does at one of them what the plan says."""
+
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        self._plan = plan
+        self._progress = progress
+        self._hits = 0
+
+    def __call__(self, step: str) -> None:
+        self._progress.write(step)
+        if step != self._plan.at:
+            return
+        self._hits += 1
+        if self._hits != self._plan.hit:
+            return
+        if self._plan.act == KILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self._plan.act == STOP:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif self._plan.act == RAISE:
+            raise RuntimeError(f"planted at {step}")
+
+
+def run(plan: Plan, progress: Progress) -> int:
+    """Live one life; give its exit code."""
+    steps = Steps(plan, progress)
+    _add_steps(steps)
+    load = app.load_model
+
+    def load_model(kind: str, config: Any) -> Any:  # the model's own types
+        model: Any = CountingModel() if plan.model == "counting" else load(kind, config)
+        return poisoned(model, plan.poison) if plan.poison else model
+
+    app.load_model = load_model  # type: ignore[attr-defined]
+    if plan.poison_commit:
+        poison_commits(plan.poison_commit)
+    if plan.raise_in:
+        PLACES[plan.raise_in]()
+    if not plan.watched:
+        plant("no_watch")
+    for defect in plan.defects:
+        plant(defect)
+    settings = Settings()
+    assert settings.database is not None
+    return app.run_worker(settings, settings.database.get_secret_value(), steps)
+
+
+def _add_steps(steps: Steps) -> None:
+    """Name places that the product does not name."""
+    claim, copy, delete = claims.claim, commit._copy, publisher.delete_outbox
+    append = publisher.AsyncWriter.append
+
+    def claim_by_steps(*arguments: Any, **named: Any) -> Any:
+        steps("claim")
+        found = claim(*arguments, **named)
+        steps("claimed")
+        return found
+
+    def copy_by_steps(connection: Any, target: str, rows: Any) -> None:
+        if rows:
+            with connection.cursor().copy(f"copy {target} from stdin (format binary)") as sink:
+                sink.write(commit.binary.SIGNATURE)
+                steps(COPY_STEP)
+                sink.write(b"".join(rows))
+                sink.write(commit.binary.TRAILER)
+
+    def delete_by_steps(*arguments: Any) -> None:
+        steps("published")
+        delete(*arguments)
+
+    async def append_by_steps(self: Any, topic: str, rows: Any) -> Any:
+        if topic.startswith("twin."):
+            steps("publish")
+        return await append(self, topic, rows)
+
+    engine.claims.claim = claim_by_steps
+    publisher.delete_outbox = delete_by_steps
+    publisher.AsyncWriter.append = append_by_steps  # type: ignore[method-assign]
+    if steps._plan.at == COPY_STEP:
+        commit._copy = copy_by_steps
+    assert copy is not None
+
+
+def _raise_in_agent() -> None:
+    def fold(self: Any, *_: Any) -> None:
+        raise RuntimeError("planted in the fold")
+
+    engine.Engine.fold = fold  # type: ignore[method-assign]
+
+
+def _raise_in_timer() -> None:
+    async def look(self: Any) -> None:
+        raise RuntimeError("planted in a timer")
+
+    app.Worker._look = look  # type: ignore[method-assign]
+
+
+def _raise_in_consumer() -> None:
+    from streams.transports.coalescing import CoalescingConsumer
+
+    async def still_wanted(*_: Any) -> Any:
+        raise RuntimeError("planted in the consumer's fetching")
+
+    CoalescingConsumer._still_wanted = still_wanted  # type: ignore[method-assign]
+
+
+def _raise_in_claim() -> None:
+    def claim(self: Any, partitions: Any) -> Any:
+        raise RuntimeError("planted in the claim")
+
+    engine.Engine.claim = claim  # type: ignore[method-assign]
+
+
+def _raise_in_committed() -> None:
+    def committed(self: Any, round_: Any) -> None:
+        raise RuntimeError("planted on the commit thread")
+
+    engine.Engine._committed = committed  # type: ignore[method-assign]
+
+
+def _raise_in_thread() -> None:
+    from streams.log.membership import Membership
+
+    def hold(self: Any, conn: Any) -> None:
+        raise RuntimeError("planted on the membership's thread")
+
+    Membership._hold = hold  # type: ignore[method-assign]
+
+
+def _raise_in_publisher() -> None:
+    def read(*_: Any) -> Any:
+        raise RuntimeError("planted in the publisher")
+
+    publisher.read_outbox = read
+
+
+PLACES = {
+    "agent": _raise_in_agent,
+    "timer": _raise_in_timer,
+    "consumer": _raise_in_consumer,
+    "claim": _raise_in_claim,
+    "commit thread": _raise_in_committed,
+    "membership": _raise_in_thread,
+    "publisher": _raise_in_publisher,
+}
+
+
+def _live(order: dict[str, Any]) -> None:
+    """Become the worker of an order. In the child."""
+    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    out = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    for name in [name for name in os.environ if name.startswith("TWINSTREAM_")]:
+        del os.environ[name]
+    os.environ.update(order["environment"])
+    plan = order["plan"]
+    plan["defects"] = tuple(plan["defects"])
+    sys.argv = ["worker"]
+    sys.exit(run(Plan(**plan), Progress(order["progress"])))
+
+
+def _say(**words: Any) -> None:
+    os.write(1, json.dumps(words).encode() + b"\n")
+
+
+def _reap() -> None:
+    """Say of each worker that ended, or froze itself, that it did."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        if os.WIFSTOPPED(status):
+            _say(pid=pid, stopped=True)
+        else:
+            _say(pid=pid, code=os.waitstatus_to_exitcode(status))
+
+
+def serve() -> None:
+    """Take orders until standard input ends."""
+    woken, wake = os.pipe()
+    for end in (woken, wake):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    waiting = b""
+    while True:
+        ready, _, _ = select.select([0, woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            _reap()
+        if 0 not in ready:
+            continue
+        chunk = os.read(0, 1 << 16)
+        if not chunk:
+            return
+        *lines, waiting = (waiting + chunk).split(b"\n")
+        for line in lines:
+            order = json.loads(line)
+            pid = os.fork()
+            if not pid:
+                os.close(woken)
+                os.close(wake)
+                _live(order)
+            _say(order=order["order"], pid=pid)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,58 @@
+"""kill -9 at every named step and at random moments: nothing is lost, nothing is doubled, the state is the log's."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.conftest import MakeRig
+from tests.faults.plan import CLAIM_STEPS, COPY_STEP, ENGINE_STEPS, PUBLISH_STEPS, Plan
+
+pytestmark = [pytest.mark.postgres, pytest.mark.faults]
+SEED = 20261201
+KILLS = 30
+LONGEST_SECONDS = 1.6
+
+
+def test_killed_at_random_moments(make_rig: MakeRig, transport: str) -> None:
+    rig = make_rig(transport, SEED)
+    print(f"seed {SEED}")
+    rig.feed(per_second=200)
+    lasted = rig.live_killed(KILLS, LONGEST_SECONDS)
+    rig.finish()
+    reached: dict[str, int] = {}
+    for life in rig.lives[:KILLS]:
+        reached[life.step or "before the first step"] = reached.get(life.step or "before the first step", 0) + 1
+    print(f"{KILLS} kills, at {min(lasted):.2f} to {max(lasted):.2f} s; last steps reached {reached}")
+    found = rig.verify()
+    assert not found.problems
+    assert found.records > 1000
+    assert sum(number for step, number in reached.items() if step != "before the first step") >= KILLS // 3
+
+
+def test_killed_at_every_step(make_rig: MakeRig, transport: str) -> None:
+    rig = make_rig(transport, SEED)
+    rig.feed(per_second=200, backlog=500)
+    steps = [*ENGINE_STEPS, COPY_STEP, *CLAIM_STEPS, *(PUBLISH_STEPS if transport == "kafka" else ())]
+    for hit in (1, 3):
+        for life in rig.live(Plan(step, hit if step not in CLAIM_STEPS else 1) for step in steps):
+            assert (life.code, life.step) == (-9, life.plan.at)
+    rig.finish()
+    found = rig.verify()
+    assert not found.problems
+
+
+def test_killed_at_every_step_of_the_very_first_commit(make_rig: MakeRig) -> None:
+    for step in [*CLAIM_STEPS, *ENGINE_STEPS, COPY_STEP]:
+        rig = make_rig("embedded", SEED, model="counting")
+        rig.feed(per_second=0, backlog=60)
+        (life,) = rig.live([Plan(step)])
+        assert (life.code, life.step) == (-9, step)
+        rig.stop_feeding()
+        second = rig.launch()
+        rig.catch_up(second)
+        second.kill()
+        second.wait(10)
+        found = rig.verify()
+        assert not found.problems, step
+        assert found.records == 60
+
