@@ -15,17 +15,16 @@ from typing import Any
 
 import confluent_kafka
 
+from benchmarks.load import pairs, place
 from benchmarks.processes import Child
 from benchmarks.report import Bar, Report, add_out, given
 from benchmarks.servers import TOPIC, Stage, stage
 from connectors.bioreactor_simulation import Simulation
 from connectors.bioreactor_simulator import Simulator
-from schemas.placement import partition_of
 from streams.transports.addresses import kafka_servers
 
 BAR = 0.8
 _TWINS = 10_000
-_APART = 25.0  # seconds after which a stock run gives what it has
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,7 +61,9 @@ def main(arguments: Sequence[str]) -> int:
     stock = statistics.median(row["of_stock"] for row in report.tables["runs"])
     report.bars.append(Bar(f"median of {options.runs}: agent against bare aiokafka", BAR, ratio, "times"))
     report.add("medians", of_bare=ratio, of_stock=stock)
-    report.notes.append("`us` is the process's own CPU per record; the broker shares the cores. Rates are from the first fetch on.")  # fmt: skip
+    report.notes.append(
+        "`us` is the process's own CPU per record; the broker shares the cores. Rates are from the first fetch on."
+    )
     report.write(options.out)
     return 0
 
@@ -80,13 +81,12 @@ def _fill(where: Stage, records: int) -> None:
     )
     simulator = Simulator(Simulation(units=_TWINS, age_hours=30.0), fixed=True)
     payload = simulator.records(1)[0].value
-    sent, step = 0, 1
+    sent, step, produce = 0, 1, producer.produce
     while sent < records:
         for one in simulator.records(step)[: records - sent]:
-            headers = list(one.headers) if not isinstance(one.headers, bytes) else []
             while True:
                 try:
-                    producer.produce(TOPIC.name, payload, one.key, partition_of(one.key, TOPIC.partitions), headers=headers)  # fmt: skip
+                    produce(TOPIC.name, payload, one.key, place(one.key), headers=pairs(one))
                     break
                 except BufferError:
                     producer.poll(0.05)

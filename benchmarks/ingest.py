@@ -100,7 +100,7 @@ def _append(where: Stage, options: argparse.Namespace, steps: Steps) -> None:
         with psycopg.connect(where.uri, autocommit=True) as connection:
             found = connection.execute("select pid from pg_stat_activity where application_name = 'bench-append'")
             backend = found.fetchall()[0][0]
-        for rows in _batches(simulator, range(1, 1 + _steps(options))):
+        for rows in _batches(simulator, range(1, 1 + _steps(options.records, options.twins))):
             with steps.step("append to the log", len(rows), backend):
                 producer.append(TOPIC.name, rows)
     finally:
@@ -195,8 +195,8 @@ def _simulator(twins: int, seed: int) -> Simulator:
                      fixed=True, packed=True)  # fmt: skip
 
 
-def _steps(options: argparse.Namespace) -> int:
-    return max(1, math.ceil(options.records / options.twins))
+def _steps(records: int, twins: int) -> int:
+    return max(1, math.ceil(records / twins))
 
 
 def _batches(simulator: Simulator, steps: range) -> Iterator[list[Row]]:

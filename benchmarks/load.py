@@ -133,10 +133,10 @@ class KafkaSender:
     def send(self, records: Sequence[Outgoing], due: float) -> None:
         produce = self._producer.produce
         for one in records[:-1]:
-            produce(TOPIC.name, one.value, one.key, _place(one.key), headers=_pairs(one))
+            produce(TOPIC.name, one.value, one.key, place(one.key), headers=pairs(one))
         last = records[-1]
         produce(
-            TOPIC.name, last.value, last.key, _place(last.key), headers=_pairs(last),
+            TOPIC.name, last.value, last.key, place(last.key), headers=pairs(last),
             on_delivery=lambda error, _: self._done(error, due),
         )  # fmt: skip
         self._producer.poll(0)
@@ -153,12 +153,14 @@ class KafkaSender:
         self.waits.append(time.time() - due)
 
 
-def _pairs(one: Outgoing) -> list[tuple[str, str | bytes | None]]:
+def pairs(one: Outgoing) -> list[tuple[str, str | bytes | None]]:
+    """Give the headers as librdkafka takes them."""
     assert not isinstance(one.headers, bytes)
     return list(one.headers)
 
 
-def _place(key: bytes | None) -> int:
+def place(key: bytes | None) -> int:
+    """Give the partition of a key."""
     return partition_of(key, TOPIC.partitions)
 
 

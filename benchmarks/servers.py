@@ -19,7 +19,6 @@ from scripts.kafka import KafkaServer
 from streams.database import embedded
 from streams.prepare import prepare
 
-
 TOPIC = input_topic("bioreactor")
 _READY_SECONDS = 60.0
 

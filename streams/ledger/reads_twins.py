@@ -75,7 +75,8 @@ async def count_states(connection: Connection, query: PageQuery) -> dict[str, in
     """Count twins by state, over all that match the search; `stale` counts those with alerts too, `all` is all."""
     rows = await connection.execute(
         _UNITS
-        + f"select state, count(*) as n, count(*) filter (where stale) as stale from stated where {_SEARCH} group by 1",
+        + f", found as materialized (select state, stale from stated where {_SEARCH})"
+        " select state, count(*) as n, count(*) filter (where stale) as stale from found group by 1",
         _parameters(query),
     )
     counts: dict[str, int] = dict.fromkeys(STATES, 0)

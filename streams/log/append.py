@@ -16,7 +16,7 @@ from streams.log.session import CHANNEL
 
 Row: TypeAlias = tuple[bytes | None, bytes | None, Headers]  # key, value, headers (a list of pairs, or packed already)
 
-MOST_RECORDS = 50_000  # in one statement; the caller splits
+MOST_RECORDS = 200_000  # in one statement; the caller splits
 MOST_BYTES = 256 << 20  # in one statement: PostgreSQL takes messages below 1 GiB
 
 _UNIX_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000-01-01

@@ -7,6 +7,7 @@ for longer than one statement, and the ledger's epoch refuses that one.
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import sys
@@ -49,6 +50,9 @@ _END_SESSIONS = """
 select pg_terminate_backend(pid) from pg_stat_activity
 where application_name = %s and datname = current_database() and pid <> pg_backend_pid()
 """
+
+
+log = logging.getLogger("twinstream.log")
 
 
 class Role(Enum):
@@ -139,8 +143,9 @@ class Membership:
                     )
                     if self._stand_by(conn):
                         self._hold(conn)
-            except AWAY:
+            except AWAY as error:
                 if self.role is Role.ACTIVE:
+                    log.warning("the session of %s's lock is gone: %s", self._group, error)
                     self.holds()  # frozen or only cut off? the lease knows
                     self.role = Role.AWAY
                 self._closing.wait(_TRY_SECONDS)
@@ -165,6 +170,7 @@ class Membership:
                 return False
             self._renewed = asked
             self.role = Role.ACTIVE
+            log.warning("the lock of %s is back, nobody had it meanwhile", self._group)
             return True
         before = conn.execute(_MEMBER, (self._group,)).fetchone()
         row = conn.execute(_TAKE, (self._group, self._id)).fetchone()

@@ -5,6 +5,7 @@ A record is durable before it is acknowledged.
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections import deque
@@ -26,6 +27,9 @@ BATCH_BYTES = 16 << 20
 PENDING_RECORDS = 100_000  # accepted but not yet durable; beyond it `send` waits
 RETRY_SECONDS = 0.25
 NOTIFY_SECONDS = 0.005  # between two notifications while more is waiting
+
+
+log = logging.getLogger("twinstream.log")
 
 
 @dataclass(slots=True)
@@ -59,6 +63,7 @@ class Producer:
         self._partitions: dict[str, int] = {}
         self._news: set[str] = set()
         self._told = 0.0
+        self._failing = False
         self._thread = threading.Thread(target=self._run, name="log-producer", daemon=True)
         self._thread.start()
 
@@ -178,10 +183,12 @@ class Producer:
                 batches, ranges = self._place(conn, chunks)
                 placed = {(one.topic, one.partition): one for one in append_all(conn, batches, self._id, self._number)}
             except AWAY as error:
+                self._note(error)
                 with self._change:
                     if self._change.wait_for(lambda: self._closing, RETRY_SECONDS):
                         raise LogError(f"the producer was closed while the database was away: {error}") from error
             else:
+                self._note(None)
                 self._news.update(chunk.topic for chunk in chunks)
                 return [
                     [placed[place]._replace(offset=placed[place].offset + begin) for place, begin in chunk.items()]
@@ -224,6 +231,14 @@ class Producer:
         except AWAY:
             return  # readers poll: nothing is late by more than that
         self._told = monotonic()
+
+    def _note(self, error: Exception | None) -> None:
+        """Log the first failure of a row of them, and its end."""
+        if error is not None and not self._failing:
+            log.warning("%s cannot append, trying again until it can: %s", self._name, error)
+        elif error is None and self._failing:
+            log.warning("%s appends again", self._name)
+        self._failing = error is not None
 
     def _session(self) -> psycopg.Connection[Any]:
         if self._conn is None or self._conn.broken or self._conn.closed:

@@ -9,9 +9,10 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
+from schemas.errors import TopicMissingError
 from schemas.topics import TOPICS
 from streams.log import Placed, Producer, Reader, Record, Row, Waiter, connect, install
-from streams.log.read import LIMIT_BYTES, LIMIT_RECORDS
+from streams.log.read import LIMIT_BYTES, LIMIT_RECORDS, Head
 from streams.transports.kafka_access import KafkaReader, KafkaWriter
 from twins.frame import RawRecord
 
@@ -40,7 +41,11 @@ class LogWriter(Protocol):
 
 
 class LogReader(Protocol):
-    """Reads records in offset order. For one thread at a time."""
+    """Reads records in offset order. For one thread at a time.
+
+    Every method raises TopicMissingError for a topic that was not declared, and on the embedded log
+    psycopg.OperationalError (on Kafka LogError) while the server is away; the next call tries again.
+    """
 
     def read(self, topic: str, partition: int, offset: int, limit: int = LIMIT_RECORDS) -> Sequence[RawRecord]:
         """Read up to `limit` records from `offset` on; none if it is the end.
@@ -83,17 +88,19 @@ class PostgresReader:
         """See LogReader."""
         with self._lock:
             self._seen = self._waiter.count
-            return self._reader.read({(topic, partition): offset}, limit, LIMIT_BYTES).get((topic, partition), [])
+            place = (topic, partition)
+            found = self._reader.read({place: offset}, limit, LIMIT_BYTES).get(place, [])
+            if place not in self._reader.heads:
+                raise _missing(f"partition {partition} of {topic}")
+            return found
 
     def beginnings(self, topic: str) -> dict[int, int]:
         """See LogReader."""
-        with self._lock:
-            return {partition: head.first for (_, partition), head in self._reader.refresh({topic}).items()}
+        return {partition: head.first for partition, head in self._heads(topic).items()}
 
     def ends(self, topic: str) -> dict[int, int]:
         """See LogReader."""
-        with self._lock:
-            return {partition: head.next for (_, partition), head in self._reader.refresh({topic}).items()}
+        return {partition: head.next for partition, head in self._heads(topic).items()}
 
     def wait(self, timeout: float) -> bool:
         """See LogReader. Starts to listen at its first call."""
@@ -108,6 +115,19 @@ class PostgresReader:
         """See LogReader."""
         self._waiter.close()
         self._reader.close()
+
+    def _heads(self, topic: str) -> dict[int, Head]:
+        with self._lock:
+            found = self._reader.refresh({topic})
+        if not found:
+            raise _missing(topic)
+        return {partition: head for (_, partition), head in found.items()}
+
+
+def _missing(what: str) -> TopicMissingError:
+    return TopicMissingError(
+        f"expected a declared topic, received {what}; `declare_topics` makes those of schemas/topics.py"
+    )
 
 
 def open_writer(broker: str | None, database: str, name: str = "twinstream-writer") -> LogWriter:

@@ -92,6 +92,8 @@ class CoalescingConsumer(Consumer):
             return
         await self._seek_first(active)
         seeks = {tp: self._seeks.get(tp, 0) for tp in active}
+        if self._buffered_partitions:  # they may have room again long before the others have news
+            timeout = min(timeout, _IDLE_SECONDS)
         records = await self._getmany(active_partitions=active, timeout=timeout)
         generation = self.app.consumer_generation_id
         if not records or self.should_stop:

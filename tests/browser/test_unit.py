@@ -57,7 +57,7 @@ def test_each_chart_has_a_table_with_the_source_of_every_number(site: Site, watc
     expect(rows.first).to_be_visible()
     expect(panel.locator("tbody")).to_contain_text("forecast")
     panel.locator("tbody button", has_text=re.compile(r"^bioreactor\.events/\d+/\d+/\d+$")).last.click()
-    expect(page.locator("#lineage")).to_contain_text("twinstream explain bioreactor.events/")
+    expect(page.locator("#lineage")).to_contain_text("twinstream export | grep -F")
     page.keyboard.press("Escape")
     expect(page.locator("#lineage")).not_to_be_visible()
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.errors import LogError
+from schemas.errors import LogError, TopicMissingError
 from schemas.events import read_headers
 from schemas.placement import partition_of
 from tests.contract.backends import Backend
@@ -150,6 +150,19 @@ def test_reading_at_the_end_gives_nothing_and_news_is_found(backend: Backend) ->
         reader.wait(0.1)
     assert [r.offset for r in got] == [10]
     reader.close()
+
+
+def test_a_missing_topic_is_an_error(backend: Backend) -> None:
+    if backend.name == "mock":  # it makes any topic it is asked for
+        return
+    backend.topic()
+    reader, writer = backend.reader(), backend.writer()
+    with pytest.raises(TopicMissingError):
+        reader.ends("nowhere")
+    with pytest.raises(TopicMissingError):
+        writer.append("nowhere", rows(1))
+    reader.close()
+    writer.close()
 
 
 def test_a_closed_writer_says_so(backend: Backend) -> None:

@@ -44,10 +44,13 @@ class Fan:
 
 
 def forecast(now: Beliefs, times: NDArray[np.int64], k: Floats, horizon_hours: float) -> Fan:
-    """Carry n beliefs, already predicted to `times`, on to their planned end, or for `horizon_hours`."""
+    """Carry n beliefs, already predicted to `times`, on to their planned end, or for `horizon_hours` without one.
+
+    A run past its planned end is carried on for `SHORTEST_HOURS`.
+    """
     ends = np.array([batch.planned_end or 0 for batch in now.batches], dtype=np.int64)
     planned = (ends - times) / HOUR
-    hours = np.where(planned > 0, np.clip(planned, SHORTEST_HOURS, LONGEST_HOURS), horizon_hours)
+    hours = np.where(ends > 0, np.clip(planned, SHORTEST_HOURS, LONGEST_HOURS), horizon_hours)
     twins, many = len(times), POINTS + 1
     # All points of all twins side by side: the state after `ahead` hours follows from the present in one step.
     ahead = (hours[:, None] * (np.arange(many) / POINTS)).ravel()

@@ -1,15 +1,15 @@
-/** Show where a number comes from: its record in the log, its model, and how to compute it again. */
+/** Show where a number comes from: its record in the log, its model, and how to get its line. */
 
 import { el, find, put } from "./dom.js";
 
-/** Open the dialog with a title and rows of [name, value]; `effectId` adds how to explain it. */
+/** Open the dialog with a title and rows of [name, value]; `effectId` adds how to get its line. */
 export function showLineage(title, rows, effectId = null) {
   const dialog = find("lineage");
   put(
     dialog,
     el("h2", { id: "lineage-title" }, title),
     el("dl", { class: "lineage" }, rows.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))])),
-    effectId ? el("p", {}, "Compute it again from its records: ", el("code", {}, `twinstream explain ${effectId}`)) : null,
+    effectId ? el("p", {}, "Its line, as it was written: ", el("code", {}, `twinstream export | grep -F '"id":"${effectId}"'`)) : null,
     el("form", { method: "dialog" }, el("button", { type: "submit", autofocus: true }, "Close")),
   );
   if (!dialog.open) dialog.showModal();
