@@ -16,7 +16,7 @@ from typing import Any
 import confluent_kafka
 
 from benchmarks.load import pairs, place
-from benchmarks.processes import Child
+from benchmarks.processes import Child, module
 from benchmarks.report import Bar, Report, add_out, given
 from benchmarks.servers import TOPIC, Stage, stage
 from connectors.bioreactor_simulation import Simulation
@@ -100,6 +100,6 @@ def _fill(where: Stage, records: int) -> None:
 def _read(where: Stage, name: str, options: argparse.Namespace) -> dict[str, Any]:
     records = options.stock_records if name == "stock" else options.records
     assert where.broker is not None
-    arguments = [name, where.broker, str(records), options.decode]
-    with Child("benchmarks.agent_apps", arguments, log=where.folder / f"{name}.log", talk=True) as child:
+    command = module("benchmarks.agent_apps", name, where.broker, str(records), options.decode)
+    with Child(command, log=where.folder / f"{name}.log", talk=True) as child:
         return dict(json.loads(child.hear()))

@@ -91,7 +91,7 @@ def _measure(where: Stage, load: loads.Load, options: argparse.Namespace) -> dic
     reader = open_reader(where.broker, where.uri)
     with (
         start_worker(where) as worker,
-        Child("benchmarks.load", loads.arguments(given_), log=where.folder / "load.log", talk=True) as source,
+        Child(loads.command(given_), log=where.folder / "load.log", talk=True) as source,
         psycopg.connect(where.uri, autocommit=True, application_name="benchmark") as connection,
     ):
         await_owner(where, worker)

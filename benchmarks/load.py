@@ -22,6 +22,7 @@ import confluent_kafka
 import msgspec
 import numpy as np
 
+from benchmarks.processes import module
 from connectors.bioreactor_simulation import Simulation
 from connectors.bioreactor_simulator import Simulator
 from connectors.outgoing import Outgoing
@@ -210,9 +211,9 @@ def _say(document: dict[str, Any]) -> None:
     print(json.dumps(document), flush=True)
 
 
-def arguments(load: Load) -> list[str]:
-    """Give the command line of this process."""
-    return [json.dumps(asdict(load))]
+def command(load: Load) -> list[str]:
+    """Give the command of a load's process."""
+    return module("benchmarks.load", json.dumps(asdict(load)))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,18 @@ import psutil
 STOP_SECONDS = 20.0
 
 
+def module(name: str, *arguments: str) -> list[str]:
+    """Give the command that runs a module of ours."""
+    return [sys.executable, "-m", name, *arguments]
+
+
 class Child:
-    """A process of ours: a Python module with arguments. A context manager that ends it.
+    """A process of ours. A context manager that ends it.
 
     Parameters
     ----------
-    module : str
-        Run as `python -m module`.
+    command : sequence of str
+        What to run.
     environment : mapping
         Added to our own.
     log : Path
@@ -32,19 +37,17 @@ class Child:
 
     def __init__(
         self,
-        module: str,
-        arguments: Sequence[str] = (),
+        command: Sequence[str],
         *,
         environment: Mapping[str, str] | None = None,
         log: Path,
         talk: bool = False,
-        python: str = sys.executable,
     ) -> None:
         self._log = log
-        self._name = module
+        self._name = " ".join(command[1:3])
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
-                [python, "-m", module, *arguments],
+                list(command),
                 stdin=subprocess.PIPE if talk else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if talk else out,
                 stderr=out,

@@ -58,12 +58,12 @@ def main(arguments: Sequence[str]) -> int:
 def _run(report: Report, way: str, twins: int, options: argparse.Namespace) -> None:
     transport = way.partition("-")[0]
     rng = random.Random(options.seed)
-    settings: dict[str, object] = {"instance": "bench-1"} if way == "kafka-static" else {}
+    settings = {"instance": "bench-1"} if way == "kafka-static" else {}
     seconds = round((_SETTLE_SECONDS + _LIMIT_SECONDS) * options.kills)
     with stage(transport, options.scratch) as where:
         load = loads.Load(where.uri, where.broker, twins, seconds)
         reader = open_reader(where.broker, where.uri)
-        with Child("benchmarks.load", loads.arguments(load), log=where.folder / "load.log", talk=True) as source:
+        with Child(loads.command(load), log=where.folder / "load.log", talk=True) as source:
             worker = start_worker(where, **settings)
             try:
                 await_owner(where, worker)
@@ -76,7 +76,7 @@ def _run(report: Report, way: str, twins: int, options: argparse.Namespace) -> N
                     worker.kill()
                     killed = time.monotonic()
                     worker = start_worker(where, f"worker-{number}", **settings)
-                    times.append(_recover(where, reader, worker, killed, max(epochs.values()), twins))
+                    times.append(_recover(where, reader, worker, killed, epochs, twins))
             finally:
                 worker.stop()
         reader.close()
@@ -93,12 +93,14 @@ def _run(report: Report, way: str, twins: int, options: argparse.Namespace) -> N
     )
 
 
-def _recover(where: Stage, reader: LogReader, worker: Child, killed: float, epoch: int, twins: int) -> dict[str, Any]:
+def _recover(
+    where: Stage, reader: LogReader, worker: Child, killed: float, epochs: dict[int, int], twins: int
+) -> dict[str, Any]:
     """Wait until a new worker has caught up; give seconds since the kill."""
     found: dict[str, Any] = {}
     with psycopg.connect(where.uri, autocommit=True) as connection:
         before = applied(connection)
-        await_owner(where, worker, epoch)
+        await_owner(where, worker, epochs)
         found["claimed"] = time.monotonic() - killed
         found["behind"] = sum(reader.ends(TOPIC.name).values()) - before
         while time.monotonic() - killed < _LIMIT_SECONDS:

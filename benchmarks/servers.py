@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.processes import Child, process_seconds
+from benchmarks.processes import Child, module, process_seconds
 from schemas.topics import input_topic
 from scripts.kafka import KafkaServer
 from streams.database import embedded
@@ -82,7 +82,7 @@ def start_worker(where: Stage, name: str = "worker", **settings: object) -> Chil
     """Start a worker of the product; `settings` as in streams/settings.py."""
     environment = where.environment(**settings)
     environment["TWINSTREAM_BENCH_MARKS"] = str(marks_file(where, name))
-    return Child("benchmarks.worker", environment=environment, log=where.folder / f"{name}.log")
+    return Child(module("benchmarks.worker"), environment=environment, log=where.folder / f"{name}.log")
 
 
 def marks_file(where: Stage, name: str = "worker") -> Path:
@@ -90,14 +90,14 @@ def marks_file(where: Stage, name: str = "worker") -> Path:
     return where.folder / f"{name}.marks"
 
 
-def await_owner(where: Stage, worker: Child, before: int = 0) -> dict[int, int]:
-    """Wait until a worker has claimed every partition; give their epochs, each above `before`."""
+def await_owner(where: Stage, worker: Child, before: Mapping[int, int] | None = None) -> dict[int, int]:
+    """Wait until a worker has claimed every partition, each with an epoch above `before`; give the epochs."""
     until = monotonic() + _READY_SECONDS
     with psycopg.connect(where.uri, autocommit=True) as connection:
         while monotonic() < until:
             worker.alive()
-            rows = connection.execute("select partition, epoch from applied where epoch > %s", (before,)).fetchall()
-            epochs: dict[int, int] = dict(rows)
+            rows = connection.execute("select partition, epoch from applied where epoch > 0").fetchall()
+            epochs = {partition: epoch for partition, epoch in rows if epoch > (before or {}).get(partition, 0)}
             if len(epochs) == TOPIC.partitions:
                 return epochs
             sleep(0.02)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import faust
@@ -22,11 +22,11 @@ import structlog
 from faust.tables.manager import TableManager
 from faust.types import TP
 
-from schemas.errors import LogError
+from schemas.errors import LogError, SnapshotError
 from schemas.topics import input_topic
 from streams import logs
 from streams.appending import async_writer
-from streams.engine.engine import EXIT_BROKEN, EXIT_STALE, Engine
+from streams.engine.engine import EXIT_BROKEN, EXIT_STALE, EXIT_USAGE, Engine
 from streams.engine.watch import LeaseWatch, resident_bytes
 from streams.ledger.commit import Step
 from streams.maintenance import EVERY_SECONDS, maintain
@@ -100,7 +100,7 @@ class Worker:
         self._publisher = OutboxPublisher(uri, settings.broker, lambda: bool(self._owned)) if settings.broker else None
         self.app = self._make_app()
 
-    def end(self, code: int) -> None:
+    def end(self, code: int) -> NoReturn:
         """End the process now. Nothing is tidied: state and offsets are whole in the ledger."""
         log.error("ending", code=code)
         os._exit(code)
@@ -188,7 +188,11 @@ class Worker:
     async def _claim(self, assigned: set[TP]) -> dict[TP, int]:
         partitions = {tp.partition for tp in assigned if tp.topic == self.topic.name}
         loop = asyncio.get_running_loop()
-        offsets = await loop.run_in_executor(self._fold_thread, self.engine.claim, partitions)
+        try:
+            offsets = await loop.run_in_executor(self._fold_thread, self.engine.claim, partitions)
+        except SnapshotError as error:
+            log.error("the checkpoint cannot be used; starting again would not help", error=str(error))
+            self.end(EXIT_USAGE)
         self._owned = partitions
         self.metrics.worker_active.set(1 if partitions else 0)
         return {TP(self.topic.name, partition): offset for partition, offset in offsets.items()}

@@ -27,6 +27,7 @@ from streams.metrics import Metrics
 from twins.block import Effects, Model, Past, Wanted
 from twins.frame import Frame, RawRecord
 
+EXIT_USAGE = 2  # a supervisor does not start it again
 EXIT_STALE = 75
 EXIT_BROKEN = 70
 _RETRY_SECONDS = 0.5

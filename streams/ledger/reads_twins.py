@@ -74,8 +74,7 @@ class PageQuery:
 async def count_states(connection: Connection, query: PageQuery) -> dict[str, int]:
     """Count twins by state, over all that match the search; `stale` counts those with alerts too, `all` is all."""
     rows = await connection.execute(
-        _UNITS
-        + f", found as materialized (select state, stale from stated where {_SEARCH})"
+        _UNITS + f", found as materialized (select state, stale from stated where {_SEARCH})"
         " select state, count(*) as n, count(*) filter (where stale) as stale from found group by 1",
         _parameters(query),
     )

@@ -40,11 +40,11 @@ def _advance_first() -> None:
     """Acknowledge before the work is durable: `applied` moves on in a transaction of its own."""
     write = commit.Committer._write
 
-    def write_late(self: Any, connection: psycopg.Connection[Any], folded: Sequence[Any]) -> int:
+    def write_late(self: Any, connection: psycopg.Connection[Any], folded: Sequence[Any], fresh: Any) -> int:
         with connect(app.Settings().database.get_secret_value(), autocommit=True) as other:  # type: ignore[union-attr]
             before = _advance(other, folded)
         self._fence = lambda *_: before
-        return write(self, connection, folded)
+        return write(self, connection, folded, fresh)
 
     commit.Committer._write = write_late  # type: ignore[method-assign]
 
@@ -80,10 +80,10 @@ def _checkpoint_apart() -> None:
     """Save the state in a transaction of its own, before the rows that belong to it."""
     write = commit.Committer._write
 
-    def write_checkpoint_first(self: Any, connection: psycopg.Connection[Any], folded: Sequence[Any]) -> int:
+    def write_checkpoint_first(self: Any, connection: Any, folded: Sequence[Any], fresh: Any) -> int:
         with connect(app.Settings().database.get_secret_value()) as other:  # type: ignore[union-attr]
             self._write_checkpoints(other, folded)
-        return write(self, connection, folded)
+        return write(self, connection, folded, fresh)
 
     commit.Committer._write = write_checkpoint_first  # type: ignore[method-assign]
 
@@ -115,14 +115,14 @@ def _swallow_errors() -> None:
 
 def _drop_refused() -> None:
     """Forget what cannot be read."""
-    read = partition.read_frame
+    read = partition.FrameReader.read
 
-    def read_good(*arguments: Any) -> Any:
-        frame = read(*arguments)
+    def read_good(self: Any, records: Sequence[Any]) -> Any:
+        frame = read(self, records)
         frame.refused.clear()
         return frame
 
-    partition.read_frame = read_good  # type: ignore[attr-defined]
+    partition.FrameReader.read = read_good  # type: ignore[method-assign]
 
 
 def _frame_dependent() -> None:
@@ -144,14 +144,11 @@ def _no_watch() -> None:
     def watch_nothing(self: Any) -> None:
         self._stopped.wait()
 
-    def holds(self: Any) -> bool:
-        return bool(self.role is membership.Role.ACTIVE)
-
     def lose(self: Any, reason: str) -> None:
         self._closing.set()
 
     watch.LeaseWatch._run = watch_nothing  # type: ignore[method-assign]
-    membership.Membership.holds = holds  # type: ignore[method-assign]
+    membership.Membership.holds = lambda self: True  # type: ignore[method-assign]
     membership.Membership._lose = lose  # type: ignore[method-assign]
     kafka.FreezeGuard.holds = lambda self: True  # type: ignore[method-assign]
 

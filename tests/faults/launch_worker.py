@@ -10,6 +10,7 @@ Its workers die with it.
 from __future__ import annotations
 
 import ctypes
+import inspect
 import json
 import mmap
 import os
@@ -21,7 +22,9 @@ from typing import Any
 from streams import app, publisher
 from streams.engine import engine
 from streams.ledger import claims, commit
+from streams.log import membership
 from streams.settings import Settings
+from streams.transports.coalescing import CoalescingConsumer
 from tests.faults.breakage import poison_commits, poisoned
 from tests.faults.defects import plant
 from tests.faults.plan import COPY_STEP, KILL, RAISE, STOP, Plan
@@ -79,7 +82,7 @@ def run(plan: Plan, progress: Progress) -> int:
     if plan.poison_commit:
         poison_commits(plan.poison_commit)
     if plan.raise_in:
-        PLACES[plan.raise_in]()
+        _plant_error(plan, progress)
     if not plan.watched:
         plant("no_watch")
     for defect in plan.defects:
@@ -91,7 +94,7 @@ def run(plan: Plan, progress: Progress) -> int:
 
 def _add_steps(steps: Steps) -> None:
     """Name places that the product does not name."""
-    claim, copy, delete = claims.claim, commit._copy, publisher.delete_outbox
+    claim, delete = claims.claim, publisher.delete_outbox
     append = publisher.AsyncWriter.append
 
     def claim_by_steps(*arguments: Any, **named: Any) -> Any:
@@ -122,71 +125,40 @@ def _add_steps(steps: Steps) -> None:
     publisher.AsyncWriter.append = append_by_steps  # type: ignore[method-assign]
     if steps._plan.at == COPY_STEP:
         commit._copy = copy_by_steps
-    assert copy is not None
 
 
-def _raise_in_agent() -> None:
-    def fold(self: Any, *_: Any) -> None:
-        raise RuntimeError("planted in the fold")
-
-    engine.Engine.fold = fold  # type: ignore[method-assign]
-
-
-def _raise_in_timer() -> None:
-    async def look(self: Any) -> None:
-        raise RuntimeError("planted in a timer")
-
-    app.Worker._look = look  # type: ignore[method-assign]
-
-
-def _raise_in_consumer() -> None:
-    from streams.transports.coalescing import CoalescingConsumer
-
-    async def still_wanted(*_: Any) -> Any:
-        raise RuntimeError("planted in the consumer's fetching")
-
-    CoalescingConsumer._still_wanted = still_wanted  # type: ignore[method-assign]
-
-
-def _raise_in_claim() -> None:
-    def claim(self: Any, partitions: Any) -> Any:
-        raise RuntimeError("planted in the claim")
-
-    engine.Engine.claim = claim  # type: ignore[method-assign]
-
-
-def _raise_in_committed() -> None:
-    def committed(self: Any, round_: Any) -> None:
-        raise RuntimeError("planted on the commit thread")
-
-    engine.Engine._committed = committed  # type: ignore[method-assign]
-
-
-def _raise_in_thread() -> None:
-    from streams.log.membership import Membership
-
-    def hold(self: Any, conn: Any) -> None:
-        raise RuntimeError("planted on the membership's thread")
-
-    Membership._hold = hold  # type: ignore[method-assign]
-
-
-def _raise_in_publisher() -> None:
-    def read(*_: Any) -> Any:
-        raise RuntimeError("planted in the publisher")
-
-    publisher.read_outbox = read
-
-
-PLACES = {
-    "agent": _raise_in_agent,
-    "timer": _raise_in_timer,
-    "consumer": _raise_in_consumer,
-    "claim": _raise_in_claim,
-    "commit thread": _raise_in_committed,
-    "membership": _raise_in_thread,
-    "publisher": _raise_in_publisher,
+# Where an error may be planted: the class, and its method that then raises. All run in the background.
+PLACES: dict[str, tuple[type[Any], str]] = {
+    "agent": (engine.Engine, "fold"),
+    "timer": (app.Worker, "_look"),
+    "consumer": (CoalescingConsumer, "_still_wanted"),
+    "claim": (engine.Engine, "claim"),
+    "commit thread": (engine.Engine, "_committed"),
+    "membership": (membership.Membership, "_hold"),
+    "publisher": (publisher.OutboxPublisher, "_round"),
 }
+RAISED = "raised"
+
+
+def _plant_error(plan: Plan, progress: Progress) -> None:
+    """Make a method raise; it says `raised` first."""
+    owner, name = PLACES[plan.raise_in]
+    method = getattr(owner, name)
+
+    def check() -> None:
+        if not plan.raise_when or os.path.exists(plan.raise_when):
+            progress.write(RAISED)
+            raise RuntimeError(f"planted in {plan.raise_in}")
+
+    async def raise_soon(*arguments: Any, **named: Any) -> Any:
+        check()
+        return await method(*arguments, **named)
+
+    def raise_(*arguments: Any, **named: Any) -> Any:
+        check()
+        return method(*arguments, **named)
+
+    setattr(owner, name, raise_soon if inspect.iscoroutinefunction(method) else raise_)
 
 
 def _live(order: dict[str, Any]) -> None:

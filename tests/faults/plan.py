@@ -26,8 +26,9 @@ class Plan:
         The step at which it happens, and at which of its hits. Empty: never.
     act : str
         What happens there: the process is killed (-9), stops itself (SIGSTOP), or raises an error.
-    raise_in : str
-        A place outside the steps that raises: see `launch_worker.PLACES`.
+    raise_in, raise_when : str
+        A place outside the steps that raises, see `launch_worker.PLACES`; only once the file `raise_when` is there, if
+        one is named.
     poison : str
         An event id whose record makes the fold raise.
     poison_commit : str
@@ -44,6 +45,7 @@ class Plan:
     hit: int = 1
     act: str = KILL
     raise_in: str = ""
+    raise_when: str = ""
     poison: str = ""
     poison_commit: str = ""
     watched: bool = True
