@@ -18,7 +18,7 @@ from schemas.bioreactor import PLAUSIBLE, PLAUSIBLE_ELSE, TAG_DIMENSIONS, Readin
 from schemas.errors import InputError, InvalidFieldError, UnitError
 from schemas.events import Event, Headers, read_record
 from schemas.ids import check_id, event_hash
-from schemas.instants import format_instant
+from schemas.instants import EARLIEST, LATEST, format_instant
 from schemas.topics import FUTURE_TOLERANCE
 from schemas.units import CANONICAL, Unit, find_unit
 from twins.plain import PlainReadings, Shape
@@ -201,9 +201,9 @@ class FrameReader:
                 subject, event_time, record_time = event.subject, event.event_time, event.record_time
                 number = event_hash(event.source, event.id)
                 digest = number.to_bytes(8, "big", signed=True)
-                items.append(Fact(record.offset, record.timestamp * 1000, event, number))
+                items.append(Fact(record.offset, known_at_of(record), event, number))
             offsets.append(record.offset)
-            stamps.append(record.timestamp)
+            stamps.append(known_at_of(record))
             event_times.append(event_time)
             record_times.append(record_time)
             digests.append(digest)
@@ -212,7 +212,7 @@ class FrameReader:
         hashes[hashes == 0] = 1  # as `event_hash` has it
         columns = Columns(
             np.array(offsets, dtype=np.int64),
-            np.array(stamps, dtype=np.int64) * 1000,
+            np.array(stamps, dtype=np.int64),
             np.array(event_times, dtype=np.int64),
             np.array(record_times, dtype=np.int64),
             hashes,
@@ -251,9 +251,14 @@ class _Group:
         self.poor: list[tuple[int, int, int]] = []  # (row, channel, quality)
 
 
+def known_at_of(record: RawRecord) -> int:
+    """Give when the log knew a record [us]. A topic not declared by us may let its producers say anything."""
+    return min(max(record.timestamp * 1000, EARLIEST), LATEST - 1)
+
+
 def _fact(record: RawRecord) -> Fact:
     event = read_record(record.key, record.value, record.headers)
-    return Fact(record.offset, record.timestamp * 1000, event, event_hash(event.source, event.id))
+    return Fact(record.offset, known_at_of(record), event, event_hash(event.source, event.id))
 
 
 def _columns_of(facts: Sequence[Fact]) -> Columns:
@@ -354,7 +359,7 @@ def _refuse(record: RawRecord, event: Event | None, error: InputError) -> Refuse
     when = event.event_time if event is not None else UNKNOWN_TIME
     return Refused(
         record.offset,
-        record.timestamp * 1000,
+        known_at_of(record),
         key,
         when,
         event.record_time if event is not None else when,

@@ -14,7 +14,7 @@ from streams.ledger.claims import Checkpoint, Claim
 from streams.ledger.connect import blames_record
 from streams.ledger.folded import Folded, Skip
 from twins.block import Block, Effects, Model, Past, Wanted
-from twins.frame import UNKNOWN_TIME, Frame, FrameReader, RawRecord, Refused
+from twins.frame import UNKNOWN_TIME, Frame, FrameReader, RawRecord, Refused, known_at_of
 
 MOST_SKIPS = 16  # of one frame
 LoadPast = Callable[[Sequence[Wanted], int], Past]
@@ -140,7 +140,7 @@ class PartitionFold:
 def _add_skipped(effects: Effects, frame: Frame, model: str, records: Sequence[RawRecord]) -> None:
     """Say of each record that is left out that it is, and make room for it among the refused (its append time)."""
     for record in records:
-        known_at = record.timestamp * 1000
+        known_at = known_at_of(record)
         key = record.key.decode("utf-8", "replace")[:128] if record.key else ""
         refused = Refused(
             record.offset,

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
+from time import monotonic
 
 import psycopg
 
@@ -46,6 +47,7 @@ class Feeder:
     def __init__(self, broker: str | None, uri: str, records: Iterator[Row], per_second: float) -> None:
         self.acknowledged: list[Row] = []
         self.unsure: list[Row] = []
+        self.longest_seconds = 0.0  # of one append
         self._records = records
         self._per_second = per_second
         self._writer: LogWriter = open_writer(broker, uri, "feeder")
@@ -85,6 +87,7 @@ class Feeder:
             self._problem = error
 
     def _append(self, few: list[Row]) -> None:
+        began = monotonic()
         while True:
             try:
                 self._writer.append(TOPIC, few, timeout=60.0)
@@ -92,3 +95,4 @@ class Feeder:
             except (LogError, psycopg.OperationalError):
                 self.unsure += few
         self.acknowledged += few
+        self.longest_seconds = max(self.longest_seconds, monotonic() - began)

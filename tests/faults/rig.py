@@ -61,6 +61,7 @@ class Rig:
         self.random = random.Random(seed)
         self.lives: list[Life] = []
         self.model = model
+        self.lease_seconds = float(settings.get("lease_seconds", 6.0))
         self._forge = forge
         self._defects = defects
         self._feeder: Feeder | None = None

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
 
+import psutil
 import pytest
 
 from streams.log import connect
 from tests.faults.conftest import MakeRig
+from tests.faults.load import TOPIC
 from tests.faults.plan import COPY_STEP, STOP, Plan
 from tests.faults.rig import STALE, Rig
 from tests.faults.workers import Life, until
@@ -22,6 +26,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.faults]
 SEED = 20261203
 TAKEOVER_SECONDS = 10.0
 END_SECONDS = 5.0
+HOLD_UP_SECONDS = 2.0  # far below the 5 s after which the server would end a transaction that stands still
 # Inside a COPY of the ledger's transaction; inside an append to the log; right before COMMIT; right after it.
 MOMENTS = (COPY_STEP, "outputs", "commit", "committed")
 
@@ -45,7 +50,8 @@ def replace_frozen(rig: Rig, plan: Plan) -> tuple[Life, Life, float]:
 
 
 def wake(rig: Rig, zombie: Life, heir: Life) -> None:
-    """Wake the frozen one: it must end by itself, and write nothing."""
+    """Wake the frozen one once its lease is over: it must end by itself, and write nothing."""
+    until(lambda: monotonic() > zombie.stopped_at + rig.lease_seconds + 0.5, 30, "the lease to run out")
     before = written_by(rig.uri, zombie.pid)
     zombie.signal(signal.SIGCONT)
     code = zombie.wait(END_SECONDS, "the zombie to end")
@@ -77,7 +83,7 @@ def test_a_worker_frozen_inside_its_work_is_replaced(make_rig: MakeRig, watched:
 @pytest.mark.kafka
 @pytest.mark.parametrize("watched", [True, False], ids=["watched", "only the epoch refuses it"])
 def test_a_static_member_that_returns_writes_nothing(make_rig: MakeRig, watched: bool) -> None:
-    freeze_and_wake(make_rig("kafka", SEED), Plan(COPY_STEP, hit=5, act=STOP, watched=watched))
+    freeze_and_wake(make_rig("kafka", SEED, lease_seconds=3.0), Plan(COPY_STEP, hit=5, act=STOP, watched=watched))
 
 
 def test_the_holder_of_the_lock_is_frozen_while_notifications_flow(make_rig: MakeRig) -> None:
@@ -90,6 +96,7 @@ def test_the_holder_of_the_lock_is_frozen_while_notifications_flow(make_rig: Mak
     until(lambda: rig.applied(), 30, "a first commit")
     with notifications(rig.uri):
         first.signal(signal.SIGSTOP)
+        until(lambda: first.stopped, 10, "a freeze")
         took = until(lambda: rig.claimed_by(second), TAKEOVER_SECONDS, "a take-over under notifications")
         wake(rig, first, second)
     print(f"take-over under notifications: {took:.1f} s")
@@ -113,6 +120,30 @@ def notifications(uri: str) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_producer_frozen_inside_its_append_holds_up_nobody(make_rig: MakeRig) -> None:
+    rig = make_rig("embedded", SEED)
+    feeder = rig.feed(per_second=200)
+    life = rig.launch()
+    until(lambda: rig.applied(), 30, "a first commit")
+    command = [sys.executable, "-m", "tests.faults.frozen_producer", rig.uri, TOPIC, "400", "40000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as producer:
+        try:
+            until(lambda: psutil.Process(producer.pid).status() == psutil.STATUS_STOPPED, 30, "a frozen producer")
+            sent, folded = len(feeder.acknowledged), sum(rig.applied().values())
+            until(lambda: len(feeder.acknowledged) > sent + 400, 10, "appends of others")
+            until(lambda: sum(rig.applied().values()) > folded + 400, 10, "commits")
+            assert feeder.longest_seconds < HOLD_UP_SECONDS
+            producer.send_signal(signal.SIGCONT)
+            assert producer.wait(30) == 0
+        finally:
+            producer.kill()
+    rig.stop_feeding()
+    rig.end_well(life)
+    found = rig.verify()
+    assert not found.problems
+    assert found.records == len(feeder.acknowledged) + 400
 
 
 def test_planted_a_zombie_that_no_epoch_refuses_is_seen(make_rig: MakeRig) -> None:

@@ -39,6 +39,7 @@ class Life:
         self.pid = 0
         self.code: int | None = None
         self.stopped = False
+        self.stopped_at = 0.0
         self.began = monotonic()
         self.ended = 0.0
         self._progress = progress
@@ -139,5 +140,6 @@ class Forge:
                 life.ended = monotonic()
                 life.code = word["code"]
             else:
-                self._lives[word["pid"]].stopped = True
+                life = self._lives[word["pid"]]
+                life.stopped, life.stopped_at = True, monotonic()
             self._change.notify_all()
