@@ -83,6 +83,8 @@ def _run(report: Report, transport: str, twins: int, options: argparse.Namespace
     report.add("runs", transport=transport, twins=twins, **row["run"])
     report.add("cores used", transport=transport, twins=twins, **row["cores"])
     report.add("cores of postgresql", transport=transport, twins=twins, **row["postgresql"])
+    for step, taken in row["rounds"].items():
+        report.add("steps of a commit round", transport=transport, twins=twins, step=step, **taken)
     return bool(row["run"]["held"])
 
 
@@ -111,22 +113,21 @@ def _measure(where: Stage, load: loads.Load, options: argparse.Namespace) -> dic
             for name, seconds in sorted(backends_used(before, backends(where, worker)).items(), key=lambda one: -one[1])
         }
         said = json.loads(source.hear())
-        drained = await_applied(where, sum(reader.ends(TOPIC.name).values()), worker, _DRAIN_SECONDS)
-        total = applied(connection)
+        await_applied(where, sum(reader.ends(TOPIC.name).values()), worker, _DRAIN_SECONDS)
         resident = _resident(worker.pid)
         worker.stop()
         reader.close()
-        durable = read_marks(marks_file(where))
+        marks = read_marks(marks_file(where))
+        durable = marks.durable
         until = since + options.seconds
         alerts = of_alerts(connection, since, until, durable)
         readings = of_readings(connection, since, until, durable)
         rejects = _count(connection, "select count(*) from effect where kind = 'reject'")
-        rows = _count(connection, "select count(*) from reading") + _count(connection, "select count(*) from fact")
-    del drained
+        rows = sum(_count(connection, f"select count(*) from {table}") for table in ("reading", "fact"))
     rate = load.twins
     growth = _slope(lags) / rate
     worst = max(lag for _, lag in lags) / rate
-    lost = total - rows - rejects
+    lost = said["sent"] - rows - rejects
     expected = _crossings(load, said["first_step"], options)
     held = worst <= options.lag_seconds and growth < 0.005 and said["late_max"] < 1.0 and lost == 0
     return {
@@ -150,6 +151,7 @@ def _measure(where: Stage, load: loads.Load, options: argparse.Namespace) -> dic
         },
         "cores": cores,
         "postgresql": postgres,
+        "rounds": marks.rounds(since, until),
     }
 
 

@@ -7,12 +7,15 @@ notes when each COMMIT returned. A row's commit is durable at the first such ret
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
+
+from streams.ledger.commit import Committer
 
 Floats = NDArray[np.float64]
 
@@ -26,11 +29,37 @@ from effect where kind = 'alert' and known_at >= to_timestamp(%s) and known_at <
 """
 
 
-def read_marks(path: Path) -> Floats:
-    """Read the instants at which a worker's commits returned [s since 1970], ascending."""
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The steps of a worker's commit rounds: `steps` (n,) are places in `Committer.STEPS`, `at` (n,) when [s]."""
+
+    steps: NDArray[np.int64]
+    at: Floats
+
+    @property
+    def durable(self) -> Floats:
+        """When commits returned, ascending."""
+        return self.at[self.steps == Committer.STEPS.index("committed")]
+
+    def rounds(self, since: float, until: float) -> dict[str, dict[str, float]]:
+        """Describe how long each step took, and the time between two rounds, within a span [ms]."""
+        taken = np.diff(self.at, prepend=self.at[:1]) * 1e3
+        within = (self.at >= since) & (self.at < until)
+        found = {}
+        for number, name in enumerate(Committer.STEPS):
+            some = taken[within & (self.steps == number)]
+            if len(some):
+                label = "between rounds" if number == 0 else name
+                found[label] = {"mean_ms": float(some.mean()), "p99_ms": float(np.percentile(some, 99))}
+        return found
+
+
+def read_marks(path: Path) -> Marks:
+    """Read what a worker that stopped gently noted."""
     marks = array("d")
     marks.frombytes(path.read_bytes())
-    return np.array(marks)
+    steps, at = np.array(marks).reshape(-1, 2).T
+    return Marks(steps.astype(np.int64), at)
 
 
 def of_alerts(connection: psycopg.Connection[Any], since: float, until: float, durable: Floats) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _run(report: Report, way: str, twins: int, options: argparse.Namespace) -> N
         load = loads.Load(where.uri, where.broker, twins, seconds)
         reader = open_reader(where.broker, where.uri)
         with Child(loads.command(load), log=where.folder / "load.log", talk=True) as source:
-            worker = start_worker(where, **settings)
+            worker = start_worker(where, "worker", None, **settings)
             try:
                 await_owner(where, worker)
                 await_applied(where, json.loads(source.hear())["first"], worker, _FIRST_SECONDS)
@@ -75,7 +75,7 @@ def _run(report: Report, way: str, twins: int, options: argparse.Namespace) -> N
                     epochs = await_owner(where, worker)
                     worker.kill()
                     killed = time.monotonic()
-                    worker = start_worker(where, f"worker-{number}", **settings)
+                    worker = start_worker(where, f"worker-{number}", None, **settings)
                     times.append(_recover(where, reader, worker, killed, epochs, twins))
             finally:
                 worker.stop()

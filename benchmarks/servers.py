@@ -78,9 +78,11 @@ def stage(transport: str, scratch: Path | None = None) -> Iterator[Stage]:
         yield Stage(folder, uri, broker, postmaster, server.pid if server else None)
 
 
-def start_worker(where: Stage, name: str = "worker", **settings: object) -> Child:
+def start_worker(
+    where: Stage, name: str = "worker", environment: Mapping[str, str] | None = None, **settings: object
+) -> Child:
     """Start a worker of the product; `settings` as in streams/settings.py."""
-    environment = where.environment(**settings)
+    environment = {**where.environment(**settings), **(environment or {})}
     environment["TWINSTREAM_BENCH_MARKS"] = str(marks_file(where, name))
     return Child(module("benchmarks.worker"), environment=environment, log=where.folder / f"{name}.log")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -93,7 +94,9 @@ def check_pattern(pattern: str) -> None:
     """Refuse a strptime pattern that cannot tell a day."""
     probe = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     try:
-        back = datetime.strptime(probe.strftime(pattern), pattern)  # noqa: DTZ007  only its day is looked at
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.13 on a day without a year: refused below
+            back = datetime.strptime(probe.strftime(pattern), pattern)  # noqa: DTZ007  only its day is looked at
     except ValueError:
         back = None
     if back is None or (back.year, back.month, back.day) != (2001, 2, 3):

@@ -20,9 +20,24 @@ TwinstreamError
 
 from __future__ import annotations
 
+import re
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
 
 class TwinstreamError(Exception):
     """The root: catch it to catch everything that is ours."""
+
+
+def printable(text: str) -> str:
+    """Replace what no text column, terminal or JSON reader should meet: control characters, halves of surrogate pairs.
+
+    Examples
+    --------
+    >>> printable("a\\x00b")
+    'a\ufffdb'
+    """
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 class InputError(TwinstreamError):
@@ -37,6 +52,7 @@ class InputError(TwinstreamError):
     reason = "invalid"
 
     def __init__(self, *, expected: str, received: str, where: str = "", advice: str = "") -> None:
+        expected, received, where, advice = map(printable, (expected, received, where, advice))
         self.expected = expected
         self.received = received
         self.where = where

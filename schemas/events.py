@@ -102,10 +102,10 @@ def read_record(key: bytes | None, value: bytes | None, headers: Headers) -> Eve
         event = read_structured(value)
     else:
         event = _read_binary(attributes, value)
-    if key is not None and event.subject and key != event.subject.encode():
+    if event.subject and key != event.subject.encode():
         raise InvalidFieldError(
             expected="the record's key to be its subject",
-            received=f"key {key[:60]!r} and subject {event.subject!r}",
+            received=f"{'no key' if key is None else f'key {key[:60]!r}'} and subject {event.subject!r}",
             where="key",
             advice="produce with the subject as key, else its twin never sees it in order",
         )

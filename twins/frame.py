@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.bioreactor import PLAUSIBLE, PLAUSIBLE_ELSE, TAG_DIMENSIONS, Reading
-from schemas.errors import InputError, InvalidFieldError, UnitError
+from schemas.errors import InputError, InvalidFieldError, UnitError, printable
 from schemas.events import Event, Headers, read_record
 from schemas.ids import check_id, event_hash
 from schemas.instants import EARLIEST, LATEST, format_instant
@@ -354,7 +354,7 @@ def _from_future(event: Event) -> InvalidFieldError:
 
 
 def _refuse(record: RawRecord, event: Event | None, error: InputError) -> Refused:
-    key = record.key.decode("utf-8", "replace")[:128] if record.key else ""
+    key = printable(record.key.decode("utf-8", "replace")[:128]) if record.key else ""
     # An unreadable record has no time of its own, and its append time would make a fold differ from the live run.
     when = event.event_time if event is not None else UNKNOWN_TIME
     return Refused(

@@ -14,7 +14,7 @@ server, topic_name, meter = work.arguments()
 
 def fold(state: work.State | None, message: Message) -> tuple[work.State, bytes | None]:
     """Fold one reading into its twin's state."""
-    new, said = work.fold(state, message.value, work.minute_of(message.headers))
+    new, said = work.fold(state, message.value, message.headers)
     meter.count()
     return new, said
 

@@ -33,7 +33,7 @@ async def fold(stream: faust.StreamT[bytes]) -> None:
     async for event in stream.events():
         message = event.message
         headers = message.headers.items() if isinstance(message.headers, dict) else message.headers
-        state, said = work.fold(twins.get(message.key), message.value, work.minute_of(headers))
+        state, said = work.fold(twins.get(message.key), message.value, headers)
         twins[message.key] = state
         if said is not None:
             await sink.send(key=message.key, value=said)

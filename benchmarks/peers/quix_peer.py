@@ -24,7 +24,7 @@ sink = app.topic("twin.estimates", key_serializer="bytes", value_serializer="byt
 
 def fold(value: bytes, key: bytes, timestamp: int, headers: Any, state: State) -> bytes | None:
     """Fold one reading into its twin's state."""
-    new, said = work.fold(state.get("twin"), value, work.minute_of(headers))
+    new, said = work.fold(state.get("twin"), value, headers)
     state.set("twin", new)
     meter.count()
     return said

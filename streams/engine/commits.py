@@ -136,25 +136,17 @@ class CommitThread:
             return round_
 
     def _commit(self, round_: list[Folded]) -> None:
-        """Commit a round; if it cannot be committed as one, frame by frame up to the one that is to blame."""
+        """Commit a round. If that fails, commit frame by frame up to the one that fails again, and fail anyway."""
         try:
             self._commit_as_one(round_)
-            return
         except StaleEpochError:
             raise
         except Exception as error:
-            if len(round_) == 1:
-                self._guilty = round_[0]
-                raise
             log.error("a round cannot be committed; now frame by frame", error=f"{type(error).__name__}: {error}")
-        for one in round_:
-            try:
-                self._commit_as_one([one])
-            except StaleEpochError:
-                raise
-            except Exception:
-                self._guilty = one
-                raise
+            for self._guilty in round_:
+                self._commit_as_one([self._guilty])
+            self._guilty = None  # each alone could be committed: it was nobody's fault
+            raise
 
     def _commit_as_one(self, round_: list[Folded]) -> None:
         """Commit in one transaction, again and again while the database is away."""

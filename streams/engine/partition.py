@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from schemas.effects import Effect, RejectData
+from schemas.errors import printable
 from schemas.ids import effect_id
 from schemas.instants import Instant, format_instant
 from streams.ledger.claims import Checkpoint, Claim
@@ -141,7 +142,7 @@ def _add_skipped(effects: Effects, frame: Frame, model: str, records: Sequence[R
     """Say of each record that is left out that it is, and make room for it among the refused (its append time)."""
     for record in records:
         known_at = known_at_of(record)
-        key = record.key.decode("utf-8", "replace")[:128] if record.key else ""
+        key = printable(record.key.decode("utf-8", "replace")[:128]) if record.key else ""
         refused = Refused(
             record.offset,
             known_at,

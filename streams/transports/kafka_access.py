@@ -80,7 +80,7 @@ class KafkaWriter:
     def append(
         self, topic: str, rows: Sequence[Row], partition: int | None = None, timeout: float = 60.0
     ) -> list[Placed]:
-        """See LogWriter. One `Placed` for each partition touched."""
+        """See LogWriter. One `Placed` for each row, in their order: other producers' records may lie between them."""
         if not self._open:
             raise LogError(f"expected an open writer, received records of {topic} after it was closed")
         return self._loop.call(self._append(topic, rows, partition), timeout)
@@ -109,11 +109,8 @@ class KafkaWriter:
         sent = [
             await producer.send(topic, value, key, partition, headers=_pairs(headers)) for key, value, headers in rows
         ]
-        first: dict[int, Placed] = {}
-        for answer in sent:
-            where = await answer
-            first.setdefault(where.partition, Placed(topic, where.partition, where.offset, where.timestamp))
-        return list(first.values())
+        places = [await answer for answer in sent]
+        return [Placed(topic, where.partition, where.offset, where.timestamp) for where in places]
 
     async def _started(self) -> AIOKafkaProducer:
         if self._starting is None:

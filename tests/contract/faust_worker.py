@@ -88,13 +88,16 @@ class Worker:
                 await self.app.consumer.seek(TP(self.topic, partition), self.seek_once.pop(partition))
 
     async def until(self, condition: Callable[[], bool], seconds: float = LIMIT_SECONDS) -> None:
-        """Wait until frames have made a condition true."""
+        """Wait until frames have made a condition true; fail at once if the app has crashed."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
         async with self._news:
-            try:
-                await asyncio.wait_for(self._news.wait_for(condition), seconds)
-            except TimeoutError:
+            while not condition():
                 seen = {partition: len(offsets) for partition, offsets in self.offsets.items()}
-                raise AssertionError(f"not within {seconds:g} s; seen so far: {seen}") from None
+                assert not self.app.crashed, f"the app crashed: {self.app.crash_reason!r}; seen so far: {seen}"
+                assert loop.time() < end, f"not within {seconds:g} s; seen so far: {seen}"
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), 0.5)
 
     def count(self) -> int:
         return sum(len(offsets) for offsets in self.offsets.values())

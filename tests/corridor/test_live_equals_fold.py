@@ -52,7 +52,9 @@ def simulated_lines(folder: Path) -> Path:
                 except InputError:
                     sink.write((one.value or b"").replace(b"\n", b" ") + b"\n")
         sink.write(b"{not json\n[]\n\n{}\n")
-        sink.write(b'{"specversion":"1.0","id":"t","source":"s","type":"time.passed","time":"2026-01-05T13:00:00Z","data":{}}\n')
+        sink.write(
+            b'{"specversion":"1.0","id":"t","source":"s","type":"time.passed","time":"2026-01-05T13:00:00Z","data":{}}\n'
+        )
     return path
 
 

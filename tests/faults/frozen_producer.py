@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import struct
 import sys
 from typing import Any
 
@@ -18,9 +19,9 @@ from psycopg import pq
 
 from schemas.events import pack_headers
 from streams.log import connect
-from streams.log.append import _Byteas, _Ints, _Texts
 from tests.support.records import reading, row
 
+_TEXT, _INT, _BYTEA = 25, 23, 17
 _OIDS = (25, 20, 1009, 1007, 1007, 1001, 1001, 1001)
 
 
@@ -34,12 +35,12 @@ def main(uri: str, topic: str, records: int, size: int) -> None:
             [
                 None,
                 (0).to_bytes(8, "big"),
-                _Texts([topic]).data,
-                _Ints([3]).data,
-                _Ints([records]).data,
-                _Byteas(key for key, _, _ in rows).data,
-                _Byteas(padded).data,
-                _Byteas(pack_headers(headers) for _, _, headers in rows).data,
+                _array(_TEXT, [topic.encode()]),
+                _array(_INT, [(3).to_bytes(4, "big")]),
+                _array(_INT, [records.to_bytes(4, "big")]),
+                _array(_BYTEA, [key for key, _, _ in rows]),
+                _array(_BYTEA, padded),
+                _array(_BYTEA, [pack_headers(headers) for _, _, headers in rows]),
             ],
             param_types=_OIDS,
             param_formats=[1] * 8,
@@ -47,6 +48,12 @@ def main(uri: str, topic: str, records: int, size: int) -> None:
         assert connection.pgconn.flush() == 1, "expected more to send than a socket takes at once"
         os.kill(os.getpid(), signal.SIGSTOP)
         print(_finish(connection), flush=True)
+
+
+def _array(oid: int, elements: list[bytes]) -> bytes:
+    """A one-dimensional array as PostgreSQL's binary format has it."""
+    body = b"".join(len(one).to_bytes(4, "big") + one for one in elements)
+    return struct.pack(">iiiii", 1, 0, oid, len(elements), 1) + body
 
 
 def _finish(connection: psycopg.Connection[Any]) -> str:
@@ -64,6 +71,7 @@ def _finish(connection: psycopg.Connection[Any]) -> str:
     result = pgconn.get_result()
     assert result is not None
     assert result.status == pq.ExecStatus.TUPLES_OK, result.error_message
+    assert pgconn.get_result() is None
     value = result.get_value(0, 0)
     assert value is not None
     return value.decode()

@@ -133,10 +133,13 @@ class Rig:
             lasted.append(life.ended - life.began)
         return lasted
 
-    def finish(self) -> Life:
-        """Stop feeding, let one more worker apply all there is, and stop it."""
-        self.stop_feeding()
+    def finish(self, more: int = 0) -> Life:
+        """Let one more worker apply all there is, and so many records more, and stop it."""
         life = self.launch()
+        if self._feeder is not None:
+            enough, feeder = len(self._feeder.acknowledged) + more, self._feeder
+            until(lambda: len(feeder.acknowledged) >= enough, END_SECONDS, f"{more} records more")
+        self.stop_feeding()
         self.end_well(life)
         return life
 

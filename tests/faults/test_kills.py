@@ -56,3 +56,33 @@ def test_killed_at_every_step_of_the_very_first_commit(make_rig: MakeRig) -> Non
         assert not found.problems, step
         assert found.records == 60
 
+
+
+@pytest.mark.parametrize(
+    ("defect", "step", "told"),
+    [
+        ("forget_applied", "committed", "twice"),
+        ("advance_first", "readings", "missing"),
+        ("resume_at_applied", "committed", "the state"),
+        ("checkpoint_apart", "commit", "missing"),
+        ("frame_dependent", "committed", "missing"),
+    ],
+)
+def test_planted_a_defect_of_the_commit_is_seen(make_rig: MakeRig, defect: str, step: str, told: str) -> None:
+    rig = make_rig("embedded", SEED, defects=(defect,), checkpoint_seconds=0.2)
+    rig.feed(per_second=200, backlog=300)
+    for life in rig.live([Plan(step, hit=20)] * 3):
+        assert life.code == -9
+    rig.finish(more=200)
+    problems = rig.verify().problems
+    assert any(told in problem for problem in problems), problems
+
+
+@pytest.mark.kafka
+def test_planted_an_outbox_emptied_too_early_is_seen(make_rig: MakeRig) -> None:
+    rig = make_rig("kafka", SEED, defects=("delete_before_publishing",))
+    rig.feed(per_second=200, backlog=300)
+    for life in rig.live([Plan("publish", hit=2)]):
+        assert life.code == -9
+    rig.finish()
+    assert any("lacks messages" in problem for problem in rig.verify().problems)

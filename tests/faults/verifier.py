@@ -64,7 +64,14 @@ class _Refolded:
 
 
 def check_ledger(
-    uri: str, broker: str | None, model: Model, seed: int, *, sent: Sequence[tuple[Any, Any, Any]] = (), unsure: int = 0
+    uri: str,
+    broker: str | None,
+    model: Model,
+    seed: int,
+    *,
+    sent: Sequence[tuple[Any, Any, Any]] = (),
+    unsure: int = 0,
+    log: dict[int, list[Kept]] | None = None,
 ) -> Findings:
     """Compare everything that a run wrote with what its log says it should have written.
 
@@ -74,10 +81,13 @@ def check_ledger(
         What the log acknowledged; each must be in it.
     unsure : int
         How many records more it may hold, because an append was tried again.
+    log : records by partition
+        The log, where it is none that could be read.
     """
     found = Findings()
     rng = random.Random(seed)
-    log = read_topic(broker, uri, TOPIC)
+    if log is None:
+        log = read_topic(broker, uri, TOPIC)
     _check_log(found, log, sent, unsure, once=broker is None)
     with psycopg.connect(uri) as connection:
         refolded = {

@@ -1,4 +1,4 @@
-"""The examples' outputs are what a fold gives today: ids, words and order exactly, numbers to the last bits of another CPU."""
+"""The examples' outputs are what a fold gives today: ids, words and order exactly, numbers but for their last bits."""
 
 from __future__ import annotations
 

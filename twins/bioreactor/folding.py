@@ -155,8 +155,9 @@ class Folding:
                 if state.columns[number][0] == "biomass":
                     at = spot[part.places]
                     column[at] = number
-                    good[at] = part.quality[:, j] == GOOD
-                    fixed[at] = np.rint(part.values[:, j] * FIXED).astype(np.int64)
+                    usable = part.quality[:, j] == GOOD
+                    good[at] = usable
+                    fixed[at] = np.rint(np.where(usable, part.values[:, j], 0.0) * FIXED).astype(np.int64)
         slots = self.intake.slots[places]
         unset = good & (state.biomass[slots] < 0)
         if unset.any():
