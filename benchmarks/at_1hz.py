@@ -83,6 +83,7 @@ def _run(report: Report, transport: str, twins: int, options: argparse.Namespace
     report.add("runs", transport=transport, twins=twins, **row["run"])
     report.add("cores used", transport=transport, twins=twins, **row["cores"])
     report.add("cores of postgresql", transport=transport, twins=twins, **row["postgresql"])
+    report.add("effects per s", transport=transport, twins=twins, **row["said"])
     for step, taken in row["rounds"].items():
         report.add("steps of a commit round", transport=transport, twins=twins, step=step, **taken)
     return bool(row["run"]["held"])
@@ -122,6 +123,7 @@ def _measure(where: Stage, load: loads.Load, options: argparse.Namespace) -> dic
         until = since + options.seconds
         alerts = of_alerts(connection, since, until, durable)
         readings = of_readings(connection, since, until, durable)
+        said_per_s = _said(connection, since, until)
         rejects = _count(connection, "select count(*) from effect where kind = 'reject'")
         rows = sum(_count(connection, f"select count(*) from {table}") for table in ("reading", "fact"))
     rate = load.twins
@@ -152,6 +154,7 @@ def _measure(where: Stage, load: loads.Load, options: argparse.Namespace) -> dic
         "cores": cores,
         "postgresql": postgres,
         "rounds": marks.rounds(since, until),
+        "said": said_per_s,
     }
 
 
@@ -216,6 +219,16 @@ def _fields(load: loads.Load) -> dict[str, Any]:
 def _count(connection: psycopg.Connection[Any], statement: str) -> int:
     row = connection.execute(statement.encode()).fetchone()
     return int(row[0]) if row else 0
+
+
+def _said(connection: psycopg.Connection[Any], since: float, until: float) -> dict[str, float]:
+    """Give effects per second by kind, and memory rows."""
+    span = (since, until)
+    within = "known_at >= to_timestamp(%s) and known_at < to_timestamp(%s)"
+    rows = connection.execute(f"select kind, count(*) from effect where {within} group by kind order by kind", span)
+    found = {f"{kind}s": count / (until - since) for kind, count in rows.fetchall()}
+    row = connection.execute(f"select count(*) from memory where {within}", span).fetchone()
+    return {**found, "memory_rows": (row[0] if row else 0) / (until - since)}
 
 
 def _resident(pid: int) -> int:

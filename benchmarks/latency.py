@@ -39,7 +39,7 @@ class Marks:
     @property
     def durable(self) -> Floats:
         """When commits returned, ascending."""
-        return self.at[self.steps == Committer.STEPS.index("committed")]
+        return np.asarray(self.at[self.steps == Committer.STEPS.index("committed")])
 
     def rounds(self, since: float, until: float) -> dict[str, dict[str, float]]:
         """Describe how long each step took, and the time between two rounds, within a span [ms]."""

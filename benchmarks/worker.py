@@ -20,10 +20,6 @@ from streams.settings import Settings
 
 def main() -> int:
     """Run until told to stop."""
-    sys.setswitchinterval(float(os.environ.get("SWI", "0.005")))
-    if os.environ.get("GCF"):
-        import gc
-        gc.set_threshold(100_000, 50, 100)
     marks = array("d")  # pairs: number of the step, seconds since 1970
     numbers = {name: float(number) for number, name in enumerate(Committer.STEPS)}
 

@@ -96,7 +96,13 @@ class CommitThread:
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was submitted is committed; tell whether it is."""
         with self._change:
-            return self._change.wait_for(lambda: (not self._pending and not self._busy) or self._stopping, timeout)
+            self._change.wait_for(lambda: (not self._pending and not self._busy) or self._stopping, timeout)
+            return not self._pending and not self._busy
+
+    @property
+    def ended(self) -> bool:
+        """Whether it commits nothing any more."""
+        return self._stopping
 
     def interrupt(self) -> None:
         """Let nobody wait in `submit` any more: the process is about to stop."""
@@ -122,6 +128,9 @@ class CommitThread:
                     self._busy = False
                     self._change.notify_all()
         except BaseException as error:
+            with self._change:
+                self._stopping = True
+                self._change.notify_all()
             self._on_failure(error, self._guilty)
         finally:
             self._disconnect()

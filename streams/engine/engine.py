@@ -239,12 +239,12 @@ class Engine:
         deadline.start()
         said = f"{type(error).__name__}: {error}"
         log.error("the program failed; ending", partition=partition, error=said, exc_info=error)
-        if partition is not None and code != EXIT_STALE:
+        if partition is not None and blames_record(error):
             if guilty is None:
                 self._commits.flush(timeout=_NOTE_SECONDS / 2)
             try:
                 with connect(self._uri, name=self._owner) as connection:
-                    if guilty is not None and guilty.alone is not None and blames_record(error):
+                    if guilty is not None and guilty.alone is not None:
                         claims.skip(connection, self.topic, partition, guilty.epoch, guilty.alone, said)
                     claims.note_trouble(connection, self.topic, partition, said)
             except psycopg.Error as second:
@@ -282,7 +282,7 @@ class Engine:
 
     def _load_past(self, wanted: Sequence[Wanted], before: int) -> Past:
         """Read twins' past once everything folded so far is in the ledger. Waits for the database."""
-        while not self._stopping:
+        while not (self._stopping or self._commits.ended):
             try:
                 if not self._commits.flush(_RETRY_SECONDS):
                     continue

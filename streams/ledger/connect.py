@@ -66,10 +66,10 @@ def blames_record(error: BaseException) -> bool:
 
     Examples
     --------
-    >>> blames_record(ZeroDivisionError()), blames_record(MemoryError()), blames_record(psycopg.errors.UndefinedTable())
+    >>> blames_record(ZeroDivisionError()), blames_record(OSError()), blames_record(psycopg.errors.UndefinedTable())
     (True, False, False)
     """
     if isinstance(error, psycopg.Error):
         return isinstance(error, psycopg.DataError) or (error.sqlstate or "")[:2] in _DATA_CLASSES
-    nobodys = StaleEpochError, SnapshotError, LogError, UsageError, MemoryError, OSError
+    nobodys = StaleEpochError, SnapshotError, LogError, UsageError, OSError
     return isinstance(error, Exception) and not isinstance(error, nobodys)

@@ -97,7 +97,9 @@ def _unit(rng: random.Random, row: Row) -> Row:
 
 def _channels(rng: random.Random, row: Row) -> Row:
     channel = {"tag": "biomass", "value": 1.0, "unit": "g/L"}
-    channels = rng.choice([[], [channel] * 257, [channel, channel], [channel | {"tag": _text(rng)}], [channel | {"no": 1}]])
+    channels = rng.choice(
+        [[], [channel] * 257, [channel, channel], [channel | {"tag": _text(rng)}], [channel | {"no": 1}]]
+    )
     return row[0], json.dumps({"channels": channels}).encode(), row[2]
 
 
@@ -106,7 +108,11 @@ def _deep(rng: random.Random, row: Row) -> Row:
     open_, close = rng.choice([(b"[", b"]"), (b'{"a":', b"}")])
     value = open_ * depth + b"1" + close * depth
     if rng.random() < 0.5:
-        return row[0], b'{"specversion":"1.0","id":"d","source":"s","type":"bioreactor.reading","data":' + value + b"}", _STRUCTURED
+        return (
+            row[0],
+            b'{"specversion":"1.0","id":"d","source":"s","type":"bioreactor.reading","data":' + value + b"}",
+            _STRUCTURED,
+        )
     return row[0], value, row[2]
 
 
@@ -163,7 +169,9 @@ def _version(rng: random.Random, row: Row) -> Row:
 
 
 def _content(rng: random.Random, row: Row) -> Row:
-    value = rng.choice([b"application/msgpack", b"application/avro", b"text/html", b"", b"application/cloudevents+json"])
+    value = rng.choice(
+        [b"application/msgpack", b"application/avro", b"text/html", b"", b"application/cloudevents+json"]
+    )
     return row[0], row[1], [*[(n, v) for n, v in _pairs(row) if n != "content-type"], ("content-type", value)]
 
 
@@ -207,7 +215,11 @@ def _negative(rng: random.Random, row: Row) -> Row:
     made = {
         b"bioreactor.feed_added": {"volume": {"value": value, "unit": unit}},
         b"bioreactor.sample_drawn": {"volume": {"value": value, "unit": unit}, "sample": "S-1"},
-        b"bioreactor.batch_started": {"batch": "B", "volume": {"value": value, "unit": unit}, "parameters": {"mu_max": value}},
+        b"bioreactor.batch_started": {
+            "batch": "B",
+            "volume": {"value": value, "unit": unit},
+            "parameters": {"mu_max": value},
+        },
         b"bioreactor.assay_resulted": {"sample": "S-1", "tag": "biomass", "value": value, "unit": "g/L"},
     }
     kind = rng.choice(list(made))

@@ -53,7 +53,9 @@ def _advance(connection: psycopg.Connection[Any], folded: Sequence[Any]) -> dict
     before = {}
     for one in folded:
         place = one.frame.topic, one.frame.partition
-        row = connection.execute("select next_offset from applied where topic = %s and partition = %s", place).fetchone()
+        row = connection.execute(
+            "select next_offset from applied where topic = %s and partition = %s", place
+        ).fetchone()
         assert row is not None
         before.setdefault(place, int(row[0]))
         connection.execute(

@@ -92,9 +92,7 @@ def run(rig: Rig, server: Any, port: int) -> None:
 
 
 def test_an_outage_of_the_database_loses_nothing(make_rig: MakeRig, transport: str, own_postgres: Any) -> None:
-    rig = make_rig(
-        transport, SEED, uri=own_postgres.database(), pending_records=PENDING_RECORDS, frame_records=500
-    )
+    rig = make_rig(transport, SEED, uri=own_postgres.database(), pending_records=PENDING_RECORDS, frame_records=500)
     run(rig, own_postgres, free_port())
     assert not rig.verify().problems
 

@@ -57,7 +57,6 @@ def test_killed_at_every_step_of_the_very_first_commit(make_rig: MakeRig) -> Non
         assert found.records == 60
 
 
-
 @pytest.mark.parametrize(
     ("defect", "step", "told"),
     [

@@ -315,9 +315,7 @@ def _check_outputs(found: Findings, uri: str, broker: str | None, refolded: dict
             found.say(f"{topic} has messages nobody should have sent", extra)
         if broker is None and (doubled := [id_ for id_, number in ids.items() if number > 1]):
             found.say(f"{topic} has messages twice", doubled)
-        if other := [
-            message_id(one) for one in sent if messages.get(message_id(one)) not in (None, one.value)
-        ]:
+        if other := [message_id(one) for one in sent if messages.get(message_id(one)) not in (None, one.value)]:
             found.say(f"{topic} has messages in other words", other)
 
 

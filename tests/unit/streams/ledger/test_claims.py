@@ -105,7 +105,9 @@ def test_only_the_owner_skips_and_only_what_is_not_applied(connection: psycopg.C
     assert claim(connection).skipped == frozenset()
 
 
-def test_an_owner_that_stands_still_inside_a_transaction_is_ended(uri: str, connection: psycopg.Connection[Any]) -> None:
+def test_an_owner_that_stands_still_inside_a_transaction_is_ended(
+    uri: str, connection: psycopg.Connection[Any]
+) -> None:
     claim(connection, "worker-a")
     with connect(uri, name="worker-b", autocommit=True) as heir:
         with pytest.raises(psycopg.errors.LockNotAvailable), connection.transaction():

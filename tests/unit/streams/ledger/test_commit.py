@@ -168,7 +168,9 @@ def test_an_unsure_commit_waits_for_the_one_before(uri: str, connection: psycopg
     with connect(uri, name="second") as other:
         second = threading.Thread(target=lambda: written.append(committer(uri).commit(other, [folded])))
         second.start()
-        while not rows_of(uri, "select 1 from pg_stat_activity where application_name = 'second' and wait_event_type = 'Lock'"):
+        while not rows_of(
+            uri, "select 1 from pg_stat_activity where application_name = 'second' and wait_event_type = 'Lock'"
+        ):
             assert second.is_alive()
         go_on.set()
         first.join(10)

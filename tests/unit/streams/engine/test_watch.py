@@ -1,0 +1,38 @@
+"""The lease watch ends a process that stood still, and only that."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from streams.engine import watch
+from streams.engine.watch import LeaseWatch
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The watch's clock; its last number is now."""
+    now = [0.0]
+    monkeypatch.setattr(watch.time, "monotonic", lambda: now[-1])
+    monkeypatch.setattr(watch, "_TICK_SECONDS", 0.001)
+    return now
+
+
+def test_a_gap_longer_than_the_lease_ends_the_process(clock: list[float]) -> None:
+    ended = threading.Event()
+    one = LeaseWatch(6.0, ended.set)
+    one.start()
+    clock.append(5.9)
+    assert not ended.wait(0.05)
+    clock.append(12.1)
+    assert ended.wait(5)
+    one.stop()
+
+
+def test_it_may_be_stopped_before_it_began() -> None:
+    def never(*_: Any) -> None:
+        raise AssertionError("expected no end")
+
+    LeaseWatch(6.0, never).stop()
