@@ -1,4 +1,4 @@
-"""The whole corridor on the embedded log: what a live run wrote is what a fold of the same events writes, to the byte."""
+"""The whole corridor on the embedded log: a live run writes what a fold of the same events writes, to the byte."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from connectors.bioreactor_faults import Faults
 from connectors.bioreactor_simulation import Simulation
 from connectors.bioreactor_simulator import Simulator
-from schemas.events import read_record, write_structured
 from schemas.errors import InputError
+from schemas.events import read_record, write_structured
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 SEED = 20261123

@@ -158,8 +158,10 @@ def _time(rng: random.Random, row: Row) -> Row:
 
 
 def _kind(rng: random.Random, row: Row) -> Row:
-    kind = rng.choice([b"bioreactor.exploded", b"supply.shipped", b"", b"bioreactor.reading ", b"bioreactor.batch_ended",
-                       b"bioreactor.assay_withdrawn", b"time.passed", b"\x00"])  # fmt: skip
+    kind = rng.choice(
+        [b"bioreactor.exploded", b"supply.shipped", b"", b"bioreactor.reading ", b"bioreactor.batch_ended",
+         b"bioreactor.assay_withdrawn", b"time.passed", b"\x00"]
+    )  # fmt: skip
     return _with(row, "ce_type", kind)
 
 

@@ -40,6 +40,9 @@ class _PoisonedBlock:
     def keys(self) -> Sequence[str]:
         return self._block.keys()
 
+    def on_wall_clock(self) -> bool:
+        return self._block.on_wall_clock()
+
 
 class _PoisonedModel:
     def __init__(self, model: Model, poison: str) -> None:
@@ -57,7 +60,7 @@ def poisoned(model: Model, poison: str) -> Model:
 
 
 def poison_commits(poison: str) -> None:
-    """Make the commit of such events raise what PostgreSQL raises for a value it cannot take. For good, in this process."""
+    """Make the commit of such events raise what PostgreSQL says of a value it cannot take. For good, here."""
     write = commit.Committer._write_facts
 
     def write_facts(self: commit.Committer, connection: psycopg.Connection[Any], fresh: Any) -> int:

@@ -1,7 +1,8 @@
-"""Bugs to plant in a worker, so that each fault test is seen to fail. Each one is a mistake that somebody could make."""
+"""Bugs to plant in a worker, so that each fault test is seen to fail: mistakes that somebody could make."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,10 +12,21 @@ import psycopg
 
 from streams import app, publisher
 from streams.engine import commits, engine, partition, watch
-from streams.ledger import claims, commit
+from streams.ledger import claims, commit, folded, outbox
 from streams.ledger.connect import connect
 from streams.log import membership
 from streams.transports import kafka
+from twins import frame
+
+
+def put(owner: Any, name: str, value: Any) -> None:
+    """Put something in the place of a module's or a class's member, for good."""
+    assert hasattr(owner, name), f"expected {owner} to have {name}; the product has moved on"
+    setattr(owner, name, value)
+
+
+def _database() -> str:
+    return os.environ["TWINSTREAM_DATABASE"]
 
 
 def _no_epoch_check() -> None:
@@ -23,7 +35,7 @@ def _no_epoch_check() -> None:
     def fence(self: Any, connection: psycopg.Connection[Any], folded: Sequence[Any]) -> dict[tuple[str, int], int]:
         return _advance(connection, folded)
 
-    commit.Committer._fence = fence  # type: ignore[method-assign]
+    put(commit.Committer, "_fence", fence)
 
 
 def _forget_applied() -> None:
@@ -33,7 +45,7 @@ def _forget_applied() -> None:
     def forgetful(self: Any, connection: Any, folded: Any) -> dict[tuple[str, int], int]:
         return dict.fromkeys(fence(self, connection, folded), 0)
 
-    commit.Committer._fence = forgetful  # type: ignore[method-assign]
+    put(commit.Committer, "_fence", forgetful)
 
 
 def _advance_first() -> None:
@@ -41,16 +53,16 @@ def _advance_first() -> None:
     write = commit.Committer._write
 
     def write_late(self: Any, connection: psycopg.Connection[Any], folded: Sequence[Any], fresh: Any) -> int:
-        with connect(app.Settings().database.get_secret_value(), autocommit=True) as other:  # type: ignore[union-attr]
+        with connect(_database(), autocommit=True) as other:
             before = _advance(other, folded)
         self._fence = lambda *_: before
         return write(self, connection, folded, fresh)
 
-    commit.Committer._write = write_late  # type: ignore[method-assign]
+    put(commit.Committer, "_write", write_late)
 
 
 def _advance(connection: psycopg.Connection[Any], folded: Sequence[Any]) -> dict[tuple[str, int], int]:
-    before = {}
+    before: dict[tuple[str, int], int] = {}
     for one in folded:
         place = one.frame.topic, one.frame.partition
         row = connection.execute(
@@ -75,7 +87,7 @@ def _resume_at_applied() -> None:
             for one in claim(*arguments, **named)
         ]
 
-    claims.claim = claim_short
+    put(claims, "claim", claim_short)
 
 
 def _checkpoint_apart() -> None:
@@ -83,11 +95,11 @@ def _checkpoint_apart() -> None:
     write = commit.Committer._write
 
     def write_checkpoint_first(self: Any, connection: Any, folded: Sequence[Any], fresh: Any) -> int:
-        with connect(app.Settings().database.get_secret_value()) as other:  # type: ignore[union-attr]
+        with connect(_database()) as other:
             self._write_checkpoints(other, folded)
         return write(self, connection, folded, fresh)
 
-    commit.Committer._write = write_checkpoint_first  # type: ignore[method-assign]
+    put(commit.Committer, "_write", write_checkpoint_first)
 
 
 def _drop_when_away() -> None:
@@ -101,7 +113,7 @@ def _drop_when_away() -> None:
             return
         self._on_committed(round_)
 
-    commits.CommitThread._commit_as_one = commit_once  # type: ignore[method-assign]
+    put(commits.CommitThread, "_commit_as_one", commit_once)
 
 
 def _swallow_errors() -> None:
@@ -110,21 +122,21 @@ def _swallow_errors() -> None:
     def failed(self: Any, *_: Any) -> None:
         return
 
-    engine.Engine._fail = failed  # type: ignore[method-assign]
-    app._App._crash = failed  # type: ignore[method-assign]
+    put(engine.Engine, "_fail", failed)
+    put(app._App, "_crash", failed)
     threading.excepthook = lambda _: None
 
 
 def _drop_refused() -> None:
     """Forget what cannot be read."""
-    read = partition.FrameReader.read
+    read = frame.FrameReader.read
 
     def read_good(self: Any, records: Sequence[Any]) -> Any:
-        frame = read(self, records)
-        frame.refused.clear()
-        return frame
+        found = read(self, records)
+        found.refused.clear()
+        return found
 
-    partition.FrameReader.read = read_good  # type: ignore[method-assign]
+    put(frame.FrameReader, "read", read_good)
 
 
 def _frame_dependent() -> None:
@@ -137,7 +149,7 @@ def _frame_dependent() -> None:
         folded.effects.estimates = [one for one in folded.effects.estimates if last not in one.id]
         return folded
 
-    partition.PartitionFold._fold = fold_by_frame  # type: ignore[method-assign]
+    put(partition.PartitionFold, "_fold", fold_by_frame)
 
 
 def _no_watch() -> None:
@@ -149,36 +161,36 @@ def _no_watch() -> None:
     def lose(self: Any, reason: str) -> None:
         self._closing.set()
 
-    watch.LeaseWatch._run = watch_nothing  # type: ignore[method-assign]
+    put(watch.LeaseWatch, "_run", watch_nothing)
     membership.Membership.holds = lambda self: True  # type: ignore[method-assign]
-    membership.Membership._lose = lose  # type: ignore[method-assign]
+    put(membership.Membership, "_lose", lose)
     kafka.FreezeGuard.holds = lambda self: True  # type: ignore[method-assign]
 
 
 def _no_lease() -> None:
     """Wait for the lock for ever: nobody ends a holder that says nothing."""
-    membership._END_STALE = "select %s::int, %s::int, %s::float, %s::text"
+    put(membership, "_END_STALE", "select %s::int, %s::int, %s::float, %s::text")
     hold = membership.Membership._hold
 
     def hold_on(self: Any, conn: psycopg.Connection[Any]) -> None:
         conn.execute("set idle_session_timeout = 0")
         hold(self, conn)
 
-    membership.Membership._hold = hold_on  # type: ignore[method-assign]
+    put(membership.Membership, "_hold", hold_on)
 
 
 def _delete_before_publishing() -> None:
     """Forget a round of the outbox before Kafka has it."""
 
     async def round_(self: Any, writer: Any) -> int:
-        waiting = publisher.read_outbox(self._uri, 2000)
+        waiting = outbox.read_outbox(self._uri, 2000)
         if waiting:
-            publisher.delete_outbox(self._uri, [one.seq for one in waiting])
+            outbox.delete_outbox(self._uri, [one.seq for one in waiting])
         for one in waiting:
             await writer.append(one.topic, [(one.key, one.value, one.headers, None)])
         return len(waiting)
 
-    publisher.OutboxPublisher._round = round_  # type: ignore[method-assign]
+    put(publisher.OutboxPublisher, "_round", round_)
 
 
 def _skip_in_silence() -> None:
@@ -193,7 +205,18 @@ def _skip_in_silence() -> None:
                 self._rewind(mark, start)
                 self.next_offset = record.offset + 1
 
-    partition.PartitionFold._fold_carefully = fold_carefully  # type: ignore[method-assign]
+    put(partition.PartitionFold, "_fold_carefully", fold_carefully)
+
+
+def _filter_memory() -> None:
+    """Keep of a refold only the memory of records that were not applied before."""
+    above = folded.Fresh.above
+
+    def above_all(self: Any, applied: int) -> Any:
+        self.memory = [memory for memory in self.memory if memory.offset >= applied]
+        return above(self, applied)
+
+    put(folded.Fresh, "above", above_all)
 
 
 DEFECTS: dict[str, Callable[[], None]] = {
@@ -206,6 +229,7 @@ DEFECTS: dict[str, Callable[[], None]] = {
     "swallow_errors": _swallow_errors,
     "drop_refused": _drop_refused,
     "frame_dependent": _frame_dependent,
+    "filter_memory": _filter_memory,
     "no_watch": _no_watch,
     "no_lease": _no_lease,
     "delete_before_publishing": _delete_before_publishing,

@@ -19,14 +19,15 @@ import signal
 import sys
 from typing import Any
 
-from streams import app, publisher
+from streams import app, models, publisher
+from streams.appending import AsyncWriter
 from streams.engine import engine
-from streams.ledger import claims, commit
+from streams.ledger import binary, claims, commit, outbox
 from streams.log import membership
 from streams.settings import Settings
 from streams.transports.coalescing import CoalescingConsumer
 from tests.faults.breakage import poison_commits, poisoned
-from tests.faults.defects import plant
+from tests.faults.defects import plant, put
 from tests.faults.plan import COPY_STEP, KILL, RAISE, STOP, Plan
 from tests.support.counting import CountingModel
 
@@ -72,13 +73,13 @@ def run(plan: Plan, progress: Progress) -> int:
     """Live one life; give its exit code."""
     steps = Steps(plan, progress)
     _add_steps(steps)
-    load = app.load_model
+    load = models.load_model
 
     def load_model(kind: str, config: Any) -> Any:  # the model's own types
         model: Any = CountingModel() if plan.model == "counting" else load(kind, config)
         return poisoned(model, plan.poison) if plan.poison else model
 
-    app.load_model = load_model  # type: ignore[attr-defined]
+    put(app, "load_model", load_model)
     if plan.poison_commit:
         poison_commits(plan.poison_commit)
     if plan.raise_in:
@@ -94,8 +95,7 @@ def run(plan: Plan, progress: Progress) -> int:
 
 def _add_steps(steps: Steps) -> None:
     """Name places that the product does not name."""
-    claim, delete = claims.claim, publisher.delete_outbox
-    append = publisher.AsyncWriter.append
+    claim, delete, append = claims.claim, outbox.delete_outbox, AsyncWriter.append
 
     def claim_by_steps(*arguments: Any, **named: Any) -> Any:
         steps("claim")
@@ -106,10 +106,10 @@ def _add_steps(steps: Steps) -> None:
     def copy_by_steps(connection: Any, target: str, rows: Any) -> None:
         if rows:
             with connection.cursor().copy(f"copy {target} from stdin (format binary)") as sink:
-                sink.write(commit.binary.SIGNATURE)
+                sink.write(binary.SIGNATURE)
                 steps(COPY_STEP)
                 sink.write(b"".join(rows))
-                sink.write(commit.binary.TRAILER)
+                sink.write(binary.TRAILER)
 
     def delete_by_steps(*arguments: Any) -> None:
         steps("published")
@@ -120,11 +120,11 @@ def _add_steps(steps: Steps) -> None:
             steps("publish")
         return await append(self, topic, rows)
 
-    engine.claims.claim = claim_by_steps
-    publisher.delete_outbox = delete_by_steps
-    publisher.AsyncWriter.append = append_by_steps  # type: ignore[method-assign]
+    put(claims, "claim", claim_by_steps)
+    put(publisher, "delete_outbox", delete_by_steps)
+    put(AsyncWriter, "append", append_by_steps)
     if steps._plan.at == COPY_STEP:
-        commit._copy = copy_by_steps
+        put(commit, "_copy", copy_by_steps)
 
 
 # Where an error may be planted: the class, and its method that then raises. All run in the background.
@@ -158,7 +158,7 @@ def _plant_error(plan: Plan, progress: Progress) -> None:
         check()
         return method(*arguments, **named)
 
-    setattr(owner, name, raise_soon if inspect.iscoroutinefunction(method) else raise_)
+    put(owner, name, raise_soon if inspect.iscoroutinefunction(method) else raise_)
 
 
 def _live(order: dict[str, Any]) -> None:

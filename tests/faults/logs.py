@@ -75,12 +75,13 @@ def _read_kafka(broker: str, topic: str) -> dict[int, list[Kept]]:
             assert monotonic() < deadline, f"expected {topic} whole within {_SECONDS:g} s"
             for message in consumer.consume(5000, timeout=0.2):
                 assert message.error() is None, message.error()
-                record = Kept(
-                    message.offset(), message.timestamp()[1], message.key(), message.value(), message.headers() or []
-                )
-                found[message.partition()].append(record)
-                if record.offset >= ends[message.partition()] - 1:
-                    left.discard(message.partition())
+                partition, offset = message.partition(), message.offset()
+                assert partition is not None
+                assert offset is not None
+                headers: Any = message.headers() or []
+                found[partition].append(Kept(offset, message.timestamp()[1], message.key(), message.value(), headers))
+                if offset >= ends[partition] - 1:
+                    left.discard(partition)
     finally:
         consumer.close()
     return found

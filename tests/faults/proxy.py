@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that loses the answer to a COMMIT: the transaction is durable, and its client cannot know."""
+"""A proxy before PostgreSQL that loses the answer to a COMMIT: it is durable, and its client cannot know."""
 
 from __future__ import annotations
 
@@ -143,8 +143,9 @@ class _Session:
             self._end()
 
     def _answer(self) -> None:
-        """From the server, until the COMMIT is done whose answer is to be lost. All messages are typed: on a Unix socket
-        nobody asks for encryption, whose answer alone has no length.
+        """From the server, until the COMMIT is done whose answer is to be lost.
+
+        All messages are typed: on a Unix socket nobody asks for encryption, whose answer alone has no length.
         """
         try:
             while True:

@@ -1,4 +1,6 @@
-"""An error in any part of a worker ends the process, not zero and within 5 s; told to stop, it stops, whatever is away."""
+"""An error in any part of a worker ends the process within 5 s, not with 0. Told to stop, it stops, also without a
+database.
+"""
 
 from __future__ import annotations
 

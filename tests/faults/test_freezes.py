@@ -1,4 +1,4 @@
-"""A worker is frozen (SIGSTOP) where it hurts. Another takes over within 10 s; the zombie wakes, writes nothing, and ends."""
+"""A worker is frozen (SIGSTOP) where it hurts: another takes over within 10 s; the zombie writes nothing, and ends."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 
 import psycopg
 import pytest
@@ -31,16 +32,20 @@ MOST_LIVES = 12
 
 def live_until_folded(rig: Rig, plan: Plan) -> list[Life]:
     """Start workers, one after the other, until one folds all there is; give those that ended."""
-    ended = []
+    ended: list[Life] = []
     for _ in range(MOST_LIVES):
         life = rig.launch(plan)
-        until(lambda life=life: not life.alive or rig.applied() == rig.ends(), 60, "an end, or all records applied")
+        until(partial(_over, rig, life), 60, "an end, or all records applied")
         if life.alive:
             rig.end_well(life)
             return ended
         assert life.code == BROKEN, life.said()
         ended.append(life)
     raise AssertionError(f"expected a worker that folds on, {MOST_LIVES} ended:\n{ended[-1].said()}")
+
+
+def _over(rig: Rig, life: Life) -> bool:
+    return not life.alive or rig.applied() == rig.ends()
 
 
 def feed_with_poison(rig: Rig, poisons: Sequence[int]) -> None:

@@ -95,9 +95,8 @@ def check_ledger(
             for partition, records in log.items()
         }
         _check_present(found, connection, refolded)
-        if waiting := connection.execute("select count(*) from outbox").fetchone():
-            if waiting[0]:
-                found.say(f"{waiting[0]} messages wait in the outbox")
+        if waiting := connection.execute("select id from outbox").fetchall():
+            found.say("messages wait in the outbox", waiting)
     _check_outputs(found, uri, broker, refolded)
     return found
 
@@ -112,11 +111,11 @@ def _check_log(
     kept = Counter((record.key, record.value) for records in log.values() for record in records)
     asked = Counter((key, value) for key, value, _ in sent)
     if lost := list((asked - kept).elements()):
-        found.say("acknowledged records are not in the log", [value[:60] for _, value in lost])
+        found.say("acknowledged records are not in the log", [str(value)[:60] for _, value in lost])
     ours = {(key, value) for key, value, _ in sent}
     more = [pair for pair in (kept - asked).elements() if pair in ours]
     if len(more) > unsure and once:
-        found.say("records are in the log more often than they were sent", [value[:60] for _, value in more])
+        found.say("records are in the log more often than they were sent", [str(value)[:60] for _, value in more])
 
 
 def _check_partition(
@@ -281,13 +280,11 @@ def _check_present(found: Findings, connection: psycopg.Connection[Any], refolde
             elif effect["kind"] == "alert":
                 change = open_.discard if effect["data"]["action"] == "clear" else open_.add
                 change(effect["data"]["alert"])
-    shown = {
-        key: at
-        for key, at in connection.execute(
-            "select key, to_char(event_time at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') from twin"
-            " where estimate is not null"
-        )
-    }
+    rows = connection.execute(
+        "select key, to_char(event_time at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') from twin"
+        " where estimate is not null"
+    )
+    shown = dict(rows.fetchall())
     if shown != newest:
         found.say("the overview shows other estimates", sorted(set(shown.items()) ^ set(newest.items())))
     standing = {id_ for (id_,) in connection.execute("select id from open_alert")}
@@ -331,4 +328,4 @@ def _applied(connection: psycopg.Connection[Any], partition: int) -> tuple[int, 
 
 
 def _offsets(connection: psycopg.Connection[Any], query: str, partition: int) -> set[int]:
-    return {offset for (offset,) in connection.execute(query, (TOPIC, partition))}  # type: ignore[arg-type]
+    return {offset for (offset,) in connection.execute(query, (TOPIC, partition))}

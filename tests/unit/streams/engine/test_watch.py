@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from streams.engine.watch import LeaseWatch
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The watch's clock; its last number is now."""
     now = [0.0]
-    monkeypatch.setattr(watch.time, "monotonic", lambda: now[-1])
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: now[-1]))
     monkeypatch.setattr(watch, "_TICK_SECONDS", 0.001)
     return now
 

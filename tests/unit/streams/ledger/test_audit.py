@@ -87,7 +87,8 @@ def _insert(connection: Connection, rng: random.Random) -> None:
     for seq in range(ROWS, at - 1, -1):
         connection.execute("update audit set seq = %s where seq = %s", (seq + 1, seq))
     connection.execute(
-        "insert into audit select %s, at, 'a stranger', role, action, object, old, new, reason, program, prev_hash, hash"
+        "insert into audit"
+        " select %s, at, 'a stranger', role, action, object, old, new, reason, program, prev_hash, hash"
         " from audit where seq = %s", (at, at + 1),
     )  # fmt: skip
 

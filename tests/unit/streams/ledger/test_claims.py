@@ -110,19 +110,18 @@ def test_an_owner_that_stands_still_inside_a_transaction_is_ended(
 ) -> None:
     claim(connection, "worker-a")
     with connect(uri, name="worker-b", autocommit=True) as heir:
-        with pytest.raises(psycopg.errors.LockNotAvailable), connection.transaction():
-            connection.execute("select * from applied for update")
+        connection.execute("begin; select * from applied for update")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
             claim(heir, "worker-b")
+        connection.execute("rollback")
         assert claims.end_silent(heir, [(TOPIC, 3)]) == 0  # it is outside a transaction now: nobody to end
-        ended = 0
-        with pytest.raises(psycopg.OperationalError), connection.transaction():
-            connection.execute("select * from applied for update")
-            with pytest.raises(psycopg.errors.LockNotAvailable):
-                claim(heir, "worker-b")
-            ended = claims.end_silent(heir, [(TOPIC, 3)])
-            assert claim(heir, "worker-b").epoch == 2
-            connection.execute("select 1")
-        assert ended == 1
+        connection.execute("begin; select * from applied for update")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            claim(heir, "worker-b")
+        assert claims.end_silent(heir, [(TOPIC, 3)]) == 1
+        assert claim(heir, "worker-b").epoch == 2
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("commit")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.support.records import Record, reading, record
 pytestmark = pytest.mark.postgres
 
 
-class Planted(Exception):
+class PlantedError(Exception):
     """Raised at a step by a test."""
 
 
@@ -60,7 +60,7 @@ def fold_all(fold: PartitionFold, rows: Sequence[Record]) -> Folded:
 def committer(uri: str, fail_at: str = "") -> Committer:
     def at_step(step: str) -> None:
         if step == fail_at:
-            raise Planted(step)
+            raise PlantedError(step)
 
     return Committer("bioreactor", EmbeddedOutputs(uri), at_step)
 
@@ -72,7 +72,7 @@ def counts(uri: str) -> dict[str, int]:
 
 
 def applied(uri: str, partition: int = 0) -> tuple[int, int]:
-    return rows_of(uri, "select next_offset, checkpoint_offset from applied where partition = %s", partition)[0]  # type: ignore[return-value]
+    return rows_of(uri, "select next_offset, checkpoint_offset from applied where partition = %s", partition)[0]
 
 
 def test_a_round_writes_all_it_brings(uri: str, connection: psycopg.Connection[Any]) -> None:
@@ -83,7 +83,8 @@ def test_a_round_writes_all_it_brings(uri: str, connection: psycopg.Connection[A
     assert rows == 10 + 2  # ten readings, two estimates
     assert applied(uri) == (10, 10)
     assert counts(uri) == {
-        "reading": 10, "fact": 0, "effect": 2, "memory": 0, "checkpoint": 2, "log_record": 2, "twin": 1, "channel_set": 1,
+        "reading": 10, "fact": 0, "effect": 2, "memory": 0, "checkpoint": 2, "log_record": 2, "twin": 1,
+        "channel_set": 1,
     }  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def test_an_error_at_any_step_leaves_nothing_behind(uri: str, connection: psycop
     folded.checkpoint = fold.checkpoint()
     before = counts(uri)
     one = committer(uri, fail_at=step)
-    with pytest.raises(Planted):
+    with pytest.raises(PlantedError):
         one.commit(connection, [folded])
     assert counts(uri) == before
     assert applied(uri) == (0, 0)
