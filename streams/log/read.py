@@ -160,9 +160,13 @@ class Reader:
     def _session(self) -> psycopg.Connection[Any]:
         if self._conn is None or self._conn.broken or self._conn.closed:
             self._conn = connect(self._database, self._name)
+            # Planned anew each time, so that segments are pruned before they are locked. Always by the index, in its
+            # order: statistics lag behind the newest records, of which the planner then expects none, so that it would
+            # fetch and sort all that waits for the first few; a reader that is behind would only fall further behind.
             self._conn.execute(
-                "set plan_cache_mode = force_custom_plan"
-            )  # only so are segments pruned before they are locked
+                "set plan_cache_mode = force_custom_plan; set enable_sort = off; set enable_bitmapscan = off;"
+                " set enable_seqscan = off"
+            )
         return self._conn
 
 

@@ -180,7 +180,9 @@ class Folding:
         if live.any():
             self._close(slots[live], opened[live], minutes[live], segments.firsts[q][live])
         if stale.any():
-            self.rewind.settle(slots[stale], opened[stale], minutes[stale], segments.firsts[q][stale])
+            # on account of the record that calls for it: the one that ends the minute, else the one that speaks
+            due = np.where(closing, segments.firsts[q], places)[stale]
+            self.rewind.settle(slots[stale], opened[stale], minutes[stale], due)
         bucket, more = state.bucket[slots], segments.buckets[:, q].T
         for column in (N, TOTAL, TIMES):
             bucket[:, column] += more[:, column]

@@ -96,8 +96,8 @@ def refold(records: Sequence[Record], jobs: Sequence[Refold], table: ParameterTa
             before = paths[j][turn - 1].minute if turn else records[j].begins
             if before >= 0:
                 _mark(jobs[j], part, place, grid(row.minute), before)
-            if row.bucket[SAMPLE] and not (jobs[j].marks and jobs[j].marks[-1][0] == row.minute):
-                jobs[j].marks.append((row.minute, part.copy_of([place])))
+            if row.bucket[SAMPLE]:
+                _set_mark(jobs[j], part, place, row.minute)
         fold_minutes(
             part,
             table.gather([table.index_of(batch.parameters) for batch in part.batches]),
@@ -118,7 +118,16 @@ def refold(records: Sequence[Record], jobs: Sequence[Refold], table: ParameterTa
 
 def _mark(job: Refold, beliefs: Beliefs, j: int, at: int, after: int) -> None:
     """Set a mark at grid minute `at` if it lies beyond minute `after`, the last one folded."""
-    if at > after and not (job.marks and job.marks[-1][0] == at):
+    if at > after:
+        _set_mark(job, beliefs, j, at)
+
+
+def _set_mark(job: Refold, beliefs: Beliefs, j: int, at: int) -> None:
+    """Set a mark, if the change reaches it and it is not set yet.
+
+    Where the refold began must not show in what it says: that depends on the other facts of the frame.
+    """
+    if at > job.changed and not (job.marks and job.marks[-1][0] == at):
         job.marks.append((at, beliefs.copy_of([j])))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.errors import TopicMissingError
 from streams.log import Reader, append, beginnings, read
+from streams.log.read import _READ
 
 pytestmark = pytest.mark.postgres
 Log = psycopg.Connection[Any]
@@ -81,4 +82,24 @@ def test_only_the_segments_that_can_hold_the_records_are_read(log: Log, postgres
         ).fetchone()
     assert row is not None
     assert 1 <= row[0] <= 6  # this hour, and those made ahead
+    reader.close()
+
+
+def test_a_reader_that_is_behind_reads_no_more_than_it_asked_for(log: Log, postgres_uri: str) -> None:
+    """With statistics of before the newest records, the planner expects none of them, and would sort all that waits."""
+    reader = Reader(postgres_uri, "behind")
+    rows = [(None, b"v" * 300, None)] * 20_000
+    append(log, "events", 0, rows)
+    log.execute("analyze log_record")
+    append(log, "events", 0, rows)
+    reader.read({("events", 0): 39_990})
+    append(log, "events", 0, rows)
+    topic = reader.heads["events", 0].topic
+    plan = reader._session().execute(
+        f"explain {_READ}", ([0], [topic], [0], [40_000], reader._since_of(("events", 0), 40_000), 100, 1 << 20)
+    )
+    nodes = "\n".join(row[0] for row in plan.fetchall())
+    assert "Sort  (" not in nodes
+    assert "Bitmap" not in nodes
+    assert "Index Scan" in nodes
     reader.close()
