@@ -104,6 +104,10 @@ class CommitThread:
         """Whether it commits nothing any more."""
         return self._stopping
 
+    def join(self, timeout: float) -> None:
+        """Wait for the end of the thread, and of what it does where it failed."""
+        self._thread.join(timeout)
+
     def interrupt(self) -> None:
         """Let nobody wait in `submit` any more: the process is about to stop."""
         with self._change:

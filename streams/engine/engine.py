@@ -230,6 +230,9 @@ class Engine:
 
         It ends within 5 s, even where the ledger cannot be reached.
         """
+        if isinstance(error, InterruptedError):
+            # the commit thread failed first: it knows which record to note, and ends the process
+            self._commits.join(_NOTE_SECONDS)
         self._fail(partition, error, None)
 
     def _fail(self, partition: int | None, error: BaseException, guilty: Folded | None) -> None:

@@ -76,6 +76,8 @@ begin
     execute format('alter table %I alter column headers set storage main', child);
     -- compressing a long value would take longer than all the rest of its append
     execute format('alter table %I alter column value set storage external', child);
+    -- only ever appended to, read by its index alone and dropped whole: nothing here for a vacuum to do
+    execute format('alter table %I set (autovacuum_enabled = off, toast.autovacuum_enabled = off)', child);
     execute format('alter table %I add constraint covered check (appended_at >= %L and appended_at < %L)', child, begins, ends);
     execute format('alter table log_record attach partition %I for values from (%L) to (%L)', child, begins, ends);
     execute format('alter table %I drop constraint covered', child);
