@@ -288,12 +288,16 @@ class Engine:
         while not (self._stopping or self._commits.ended):
             try:
                 if not self._commits.flush(_RETRY_SECONDS):
+                    self._metrics.backpressure.set(1)
                     continue
                 with self._connected().transaction():
-                    return load_past(self._connected(), self._model.kind, wanted, before)
+                    past = load_past(self._connected(), self._model.kind, wanted, before)
+                self._metrics.backpressure.set(0)
+                return past
             except psycopg.Error as error:
                 if not away(error):
                     raise
+                self._metrics.backpressure.set(1)
                 log.warning("database away; cannot read the past yet", error=str(error).strip()[:200])
                 self._disconnect()
                 time.sleep(_RETRY_SECONDS)

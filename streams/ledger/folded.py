@@ -76,8 +76,8 @@ class Fresh:
     def above(self, applied: int) -> Fresh:
         """Drop what came of records below `applied`.
 
-        Memory stays: a frame's rows say how its minutes stood at its end, and a refold in other frames needs those of
-        its own. A row that is there already is the same to the byte.
+        Memory stays: a block may sum up a frame in it, and then a refold in other frames needs the sums of its own. A
+        row that is there already is the same to the byte.
         """
         if applied > self.frame.first:
             self.accepted = self.accepted & (self.columns.offsets >= applied)

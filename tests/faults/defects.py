@@ -12,7 +12,7 @@ import psycopg
 
 from streams import app, publisher
 from streams.engine import commits, engine, partition, watch
-from streams.ledger import claims, commit, folded, outbox
+from streams.ledger import claims, commit, outbox
 from streams.ledger.connect import connect
 from streams.log import membership
 from streams.transports import kafka
@@ -208,17 +208,6 @@ def _skip_in_silence() -> None:
     put(partition.PartitionFold, "_fold_carefully", fold_carefully)
 
 
-def _filter_memory() -> None:
-    """Keep of a refold only the memory of records that were not applied before."""
-    above = folded.Fresh.above
-
-    def above_all(self: Any, applied: int) -> Any:
-        self.memory = [memory for memory in self.memory if memory.offset >= applied]
-        return above(self, applied)
-
-    put(folded.Fresh, "above", above_all)
-
-
 DEFECTS: dict[str, Callable[[], None]] = {
     "no_epoch_check": _no_epoch_check,
     "forget_applied": _forget_applied,
@@ -229,7 +218,6 @@ DEFECTS: dict[str, Callable[[], None]] = {
     "swallow_errors": _swallow_errors,
     "drop_refused": _drop_refused,
     "frame_dependent": _frame_dependent,
-    "filter_memory": _filter_memory,
     "no_watch": _no_watch,
     "no_lease": _no_lease,
     "delete_before_publishing": _delete_before_publishing,

@@ -154,6 +154,8 @@ class Rig:
 
     def end_well(self, life: Life) -> None:
         """Wait until all there is was applied and sent, then stop the worker; it must end with 0."""
+        # one that is still starting has no manners yet, and there may have been nothing left to wait for
+        until(lambda: self.claimed_by(life) or not life.alive, END_SECONDS, "the worker to begin")
         self.catch_up(life)
         life.signal(signal.SIGTERM)
         code = life.wait(STOP_SECONDS + 5, "a clean stop")

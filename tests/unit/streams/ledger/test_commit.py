@@ -18,7 +18,8 @@ from streams.ledger.folded import Folded
 from streams.outputs import EmbeddedOutputs
 from tests.support.counting import CountingModel
 from tests.support.engines import TOPIC, prepared, rows_of
-from tests.support.records import Record, reading, record
+from tests.support.records import START, Record, reading, record
+from twins.block import Memory
 
 pytestmark = pytest.mark.postgres
 
@@ -106,6 +107,17 @@ def test_of_a_frame_cut_otherwise_only_what_is_new_is_written(uri: str, connecti
     offsets = rows_of(uri, "select rec_offset from reading order by 1")
     assert [offset for (offset,) in offsets] == list(range(12))
     assert rows_of(uri, "select rec_offset, n from effect order by 1") == [(4, 0), (9, 0)]
+
+
+def test_the_memory_of_a_refold_is_kept_whole(uri: str, connection: psycopg.Connection[Any]) -> None:
+    """A block may sum up a frame: then one refold in other frames needs the sums of its own."""
+    committer(uri).commit(connection, [fold_all(owner(connection), records(0, 10))])
+    again = owner(connection)
+    folded = [fold_all(again, records(0, 4)), fold_all(again, records(4, 12))]
+    for one in folded:
+        one.effects.memory.append(Memory("U", "mark", START, one.next_offset - 1, b"sum"))
+    committer(uri).commit(connection, folded)
+    assert rows_of(uri, "select rec_offset from memory order by 1") == [(3,), (11,)]
 
 
 def test_a_stale_owner_writes_nothing(uri: str, connection: psycopg.Connection[Any]) -> None:
