@@ -7,6 +7,7 @@ the coalescing consumer (`streams/transports`), the engine (`streams/engine`) an
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -46,6 +47,7 @@ _WATCH_SECONDS = 1.0
 # A thread that has its answer from the database waits at most this long for one that folds. Python's own 5 ms, once for
 # each of some twenty waits in a commit, made a round three times as long.
 _SWITCH_SECONDS = 0.0001
+_GARBAGE_OBJECTS = 20_000  # made, less those gone, before the collector looks for cycles among them
 _STOP_SECONDS = 6.0
 log = structlog.get_logger("twinstream.worker")
 
@@ -280,12 +282,12 @@ class Worker:
 def run_worker(settings: Settings, uri: str, at_step: Step = _no_step) -> int:
     """Run a worker until it is told to stop; give the exit code."""
     logs.configure(settings.log_level, as_json=settings.log_json)
-    sys.setswitchinterval(_SWITCH_SECONDS)
     prepare(uri, settings.broker)
     # Faust builds parts of itself before its worker makes a loop; from Python 3.12 on asking for one is an error.
     asyncio.set_event_loop(asyncio.new_event_loop())
     worker = Worker(settings, uri, at_step)
     threading.excepthook = lambda raised: worker.failed(raised.exc_value or RuntimeError("a thread ended"))
+    _settle_in()
     worker.engine.start()
     worker._health.start()
     (settings.data_dir / "faust").mkdir(parents=True, exist_ok=True)
@@ -301,6 +303,14 @@ def run_worker(settings: Settings, uri: str, at_step: Step = _no_step) -> int:
             worker.end(code)  # a thread may wait for what is away; nobody may wait for it
     worker.stop()
     return 0
+
+
+def _settle_in() -> None:
+    """Set this process up for threads that wait for the database while one folds, and for many short-lived objects."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # what lives now lives for good
+    gc.set_threshold(_GARBAGE_OBJECTS, 20, 50)
 
 
 __all__ = ["Worker", "run_worker"]

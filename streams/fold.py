@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
-from twins.past import MemoryPast
 
 from connectors.jsonl import outgoing
 from schemas.effects import write_effect
@@ -18,6 +17,7 @@ from schemas.topics import input_topic
 from streams.engine.partition import PartitionFold
 from streams.ledger.claims import Claim
 from twins.block import Model, Past, Wanted
+from twins.past import MemoryPast
 
 FRAME_RECORDS = 4000
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 
@@ -70,7 +71,7 @@ class Rig:
         self.environment = {
             "TWINSTREAM_DATABASE": worker_uri or uri,
             "TWINSTREAM_DATA_DIR": str(folder),
-            "TWINSTREAM_GROUP": f"faults-{folder.name}",
+            "TWINSTREAM_GROUP": f"faults-{uuid4().hex[:12]}",
             "TWINSTREAM_CHECKPOINT_SECONDS": "1",
             "TWINSTREAM_LOG_LEVEL": "INFO",
             **({"TWINSTREAM_BROKER": broker, "TWINSTREAM_INSTANCE": "worker-1"} if broker else {}),

@@ -61,9 +61,9 @@ def test_killed_at_every_step_of_the_very_first_commit(make_rig: MakeRig) -> Non
     ("defect", "step", "told"),
     [
         ("forget_applied", "committed", "twice"),
-        ("advance_first", "readings", "missing"),
+        ("advance_first", "readings", "lost"),
         ("resume_at_applied", "committed", "the state"),
-        ("checkpoint_apart", "commit", "missing"),
+        ("checkpoint_apart", "commit", "lost"),
         ("frame_dependent", "committed", "missing"),
     ],
 )

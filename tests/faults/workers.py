@@ -104,22 +104,21 @@ class Forge:
 
     def launch(self, plan: Plan, environment: dict[str, str]) -> Life:
         """Start a life, and return once its process is there."""
-        number = len(self._orders)
-        progress = self._folder / f"progress-{number}"
-        progress.write_bytes(bytes(64))
-        life = Life(plan, self._folder / f"worker-{number}.log", progress)
-        self._orders[number] = life
-        order = {
-            "order": number,
-            "plan": asdict(plan),
-            "environment": environment,
-            "log": str(life.log),
-            "progress": str(progress),
-        }
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
         with self._change:
+            number = len(self._orders)
+            progress = self._folder / f"progress-{number}"
+            progress.write_bytes(bytes(64))
+            life = self._orders[number] = Life(plan, self._folder / f"worker-{number}.log", progress)
+            order = {
+                "order": number,
+                "plan": asdict(plan),
+                "environment": environment,
+                "log": str(life.log),
+                "progress": str(progress),
+            }
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
             assert self._change.wait_for(lambda: life.pid, 60), "expected a worker within 60 s"
         life.began = monotonic()
         return life
