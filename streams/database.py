@@ -24,7 +24,6 @@ EMBEDDED_SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",
     "autovacuum_naptime": "15s",
     "timezone": "UTC",
     "logging_collector": "off",

@@ -17,6 +17,12 @@ HISTORY = ("reading", "fact", "effect", "memory")
 AHEAD_DAYS = 2
 _LOCK = 7_205_003  # advisory: two workers do not make one day at once
 _EPOCH = date(1970, 1, 1)
+# Rows are only ever added: a vacuum finds nothing to free, and statistics age slowly. PostgreSQL's own thresholds would
+# have both run without pause through the first hours of each day.
+_HOUSEKEEPING = (
+    "autovacuum_vacuum_insert_threshold = 2000000, autovacuum_vacuum_insert_scale_factor = 1,"
+    " autovacuum_analyze_threshold = 500000, autovacuum_analyze_scale_factor = 0.5"
+)
 
 
 class Partitions:
@@ -54,7 +60,7 @@ def make_day(connection: psycopg.Connection[Any], day: date) -> None:
     for table in HISTORY:
         connection.execute(
             f"create table if not exists {table}_{day:%Y%m%d} partition of {table}"
-            f" for values from ('{day} 00:00+00') to ('{day + timedelta(days=1)} 00:00+00')"
+            f" for values from ('{day} 00:00+00') to ('{day + timedelta(days=1)} 00:00+00') with ({_HOUSEKEEPING})"
         )
 
 
