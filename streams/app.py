@@ -46,7 +46,7 @@ TIME_PASSED_SECONDS = 60.0
 _WATCH_SECONDS = 1.0
 # A thread that has its answer from the database waits at most this long for one that folds. Python's own 5 ms, once for
 # each of some twenty waits in a commit, made a round three times as long.
-_SWITCH_SECONDS = 0.0001
+_SWITCH_SECONDS = 0.001
 _GARBAGE_OBJECTS = 20_000  # made, less those gone, before the collector looks for cycles among them
 _STOP_SECONDS = 6.0
 log = structlog.get_logger("twinstream.worker")

@@ -14,14 +14,14 @@ from typing import Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bioreactor import PLAUSIBLE, PLAUSIBLE_ELSE, TAG_DIMENSIONS, Reading
+from schemas.bioreactor import PLAUSIBLE, PLAUSIBLE_ELSE, TAG_DIMENSIONS, Channel, Reading
 from schemas.errors import InputError, InvalidFieldError, UnitError, printable
 from schemas.events import Event, Headers, read_record
 from schemas.ids import check_id, event_hash
 from schemas.instants import EARLIEST, LATEST, format_instant
 from schemas.topics import FUTURE_TOLERANCE
 from schemas.units import CANONICAL, Unit, find_unit
-from twins.plain import PlainReadings, Shape
+from twins.plain import PlainReadings, PlainRows, Shape
 
 GOOD, UNCERTAIN, BAD = 0, 1, 2
 UNKNOWN_TIME = 0  # 1970: the time of a record that nobody could read
@@ -29,7 +29,7 @@ _QUALITY = {"good": GOOD, "uncertain": UNCERTAIN, "bad": BAD}
 
 
 class RawRecord(Protocol):
-    """One record as a transport hands it over. aiokafka's `ConsumerRecord` is one as it stands."""
+    """One record as a transport hands it over. aiokafka's records are, as they stand."""
 
     @property
     def offset(self) -> int: ...
@@ -167,93 +167,153 @@ class FrameReader:
 
     def read(self, records: Sequence[RawRecord]) -> Frame:
         """Read records, in offset order."""
-        items: list[Fact | RawRecord] = []
-        offsets: list[int] = []
-        stamps: list[int] = []
-        event_times: list[int] = []
-        record_times: list[int] = []
-        digests: list[bytes] = []
-        keys: list[str] = []
-        refused: list[Refused] = []
-        groups: dict[Shape, _Group] = {}
-        read_plain = self._plain.read
-        for record in records:
-            plain = read_plain(record)
-            if plain is not None:
-                subject, event_time, record_time, digest, shape, data = plain
-                group = groups.get(shape)
-                if group is None:
-                    group = groups[shape] = _Group()
-                group.rows.append(len(items))
-                group.values += [channel.value for channel in data.channels]
-                items.append(record)
-            else:
-                event: Event | None = None
-                try:
-                    event = read_record(record.key, record.value, record.headers)
-                    if event.event_time > event.record_time + FUTURE_TOLERANCE:
-                        raise _from_future(event)
-                    if type(event.data) is Reading:
-                        self._take_reading(event.subject, event.data, groups, len(items))
-                except InputError as error:
-                    refused.append(_refuse(record, event, error))
-                    continue
-                subject, event_time, record_time = event.subject, event.event_time, event.record_time
-                number = event_hash(event.source, event.id)
-                digest = number.to_bytes(8, "big", signed=True)
-                items.append(Fact(record.offset, known_at_of(record), event, number))
-            offsets.append(record.offset)
-            stamps.append(known_at_of(record))
-            event_times.append(event_time)
-            record_times.append(record_time)
-            digests.append(digest)
-            keys.append(subject)
+        rows = _Rows(len(records))
+        likely = self._plain.likely(records)
+        unlikely = set(range(len(records))).difference(likely) if len(likely) < len(records) else ()
+        self._read_plain(records, likely, rows)
+        for place in unlikely:
+            self._read_any(records[place], place, rows)
+        return self._frame(records, rows)
+
+    def _read_plain(self, records: Sequence[RawRecord], places: Sequence[int], rows: _Rows) -> None:
+        """Read what looks plain all at once. Where that fails, halve it, until the one is found that is not plain."""
+        if not places:
+            return
+        chosen = records if len(places) == len(records) else [records[place] for place in places]
+        plain = self._plain.read(chosen)
+        if plain is not None:
+            rows.put(places, chosen, plain)
+        elif len(places) > 1:
+            middle = len(places) // 2
+            self._read_plain(records, places[:middle], rows)
+            self._read_plain(records, places[middle:], rows)
+        else:
+            self._plain.forget(chosen[0].key)
+            self._read_any(chosen[0], places[0], rows)
+
+    def _read_any(self, record: RawRecord, place: int, rows: _Rows) -> None:
+        """Read one record, whatever it is; set it aside with a reason where it is nothing."""
+        event: Event | None = None
+        try:
+            event = read_record(record.key, record.value, record.headers)
+            if event.event_time > event.record_time + FUTURE_TOLERANCE:
+                raise _from_future(event)
+            if type(event.data) is Reading:
+                self._take_reading(event.subject, event.data, rows, place)
+        except InputError as error:
+            rows.refused.append(_refuse(record, event, error))
+            return
+        number = event_hash(event.source, event.id)
+        rows.items[place] = Fact(record.offset, known_at_of(record), event, number)
+        rows.keys[place] = event.subject
+        rows.event_times[place] = event.event_time
+        rows.record_times[place] = event.record_time
+        rows.digests[place] = number.to_bytes(8, "big", signed=True)
+
+    def _take_reading(self, subject: str, data: Reading, rows: _Rows, place: int) -> None:
+        """Put a reading that was read the long way with those of the same tags and units."""
+        shape = tuple([(channel.tag, channel.unit) for channel in data.channels])
+        if shape not in rows.groups:
+            channel_set(shape)  # raises where a tag, a unit or their pairing is wrong
+        group = rows.group(shape)
+        for j, channel in enumerate(data.channels):
+            if channel.quality != "good":
+                group.poor.append((place, j, _QUALITY[channel.quality]))
+        group.said[place] = data.channels
+        self._plain.learn(subject, shape)
+
+    def _frame(self, records: Sequence[RawRecord], rows: _Rows) -> Frame:
+        """Put the columns together, without the records that were refused."""
+        kept = [place for place, item in enumerate(rows.items) if item is not None]
+        if len(kept) == len(records):
+            taken, items, keys = records, rows.items, rows.keys
+            times, recorded, digests = rows.event_times, rows.record_times, rows.digests
+        else:
+            taken = [records[place] for place in kept]
+            items, keys = [rows.items[place] for place in kept], [rows.keys[place] for place in kept]
+            times = [rows.event_times[place] for place in kept]
+            recorded = [rows.record_times[place] for place in kept]
+            digests = [rows.digests[place] for place in kept]
         hashes = np.frombuffer(b"".join(digests), dtype=">i8").astype(np.int64)
         hashes[hashes == 0] = 1  # as `event_hash` has it
         columns = Columns(
-            np.array(offsets, dtype=np.int64),
-            np.array(stamps, dtype=np.int64),
-            np.array(event_times, dtype=np.int64),
-            np.array(record_times, dtype=np.int64),
+            np.array([record.offset for record in taken], dtype=np.int64),
+            _known_at(taken),
+            np.array(times, dtype=np.int64),
+            np.array(recorded, dtype=np.int64),
             hashes,
             keys,
         )
-        facts = Facts(items)
-        readings = [_readings(shape, group, facts, refused) for shape, group in groups.items()]
-        refused.sort(key=lambda one: one.offset)
+        facts = Facts(items)  # type: ignore[arg-type]  # those that are None are gone
+        row_of = np.zeros(len(records), dtype=np.int64)
+        row_of[kept] = np.arange(len(kept))
+        first = sorted(rows.groups.items(), key=lambda pair: min(pair[1].said))
+        readings = [_readings(shape, group, row_of, facts, rows.refused) for shape, group in first]
+        rows.refused.sort(key=lambda one: one.offset)
         return Frame(
-            self._topic, self._partition, records[0].offset, records[-1].offset, facts, readings, refused, columns
+            self._topic, self._partition, records[0].offset, records[-1].offset, facts, readings, rows.refused, columns
         )
 
-    def _take_reading(self, subject: str, data: Reading, groups: dict[Shape, _Group], place: int) -> None:
-        """Put a reading that was read the long way with those of the same tags and units."""
-        shape = tuple([(channel.tag, channel.unit) for channel in data.channels])
-        group = groups.get(shape)
+
+class _Rows:
+    """What was read of a frame's records, by their place in it; of one that was refused, nothing."""
+
+    __slots__ = ("digests", "event_times", "groups", "items", "keys", "record_times", "refused")
+
+    def __init__(self, count: int) -> None:
+        self.items: list[Fact | RawRecord | None] = [None] * count
+        self.keys = [""] * count
+        self.event_times: list[int] = [0] * count
+        self.record_times: list[int] = [0] * count
+        self.digests = [b""] * count
+        self.groups: dict[Shape, _Group] = {}
+        self.refused: list[Refused] = []
+
+    def group(self, shape: Shape) -> _Group:
+        """Give the readings with these tags and units."""
+        group = self.groups.get(shape)
         if group is None:
-            channel_set(shape)  # raises where a tag, a unit or their pairing is wrong
-            group = groups[shape] = _Group()
-        for j, channel in enumerate(data.channels):
-            if channel.quality != "good":
-                group.poor.append((len(group.rows), j, _QUALITY[channel.quality]))
-        group.rows.append(place)
-        group.values += [channel.value for channel in data.channels]
-        self._plain.learn(subject, shape)
+            group = self.groups[shape] = _Group()
+        return group
+
+    def put(self, places: Sequence[int], records: Sequence[RawRecord], plain: PlainRows) -> None:
+        """Take plain readings in."""
+        if len(places) == len(self.items):
+            self.items, self.keys, self.digests = list(records), plain.subjects, plain.digests
+            self.event_times, self.record_times = list(plain.event_times), list(plain.record_times)
+        else:
+            for place, record, subject, event_time, record_time, digest in zip(
+                places, records, plain.subjects, plain.event_times, plain.record_times, plain.digests, strict=True
+            ):
+                self.items[place], self.keys[place], self.digests[place] = record, subject, digest
+                self.event_times[place], self.record_times[place] = event_time, record_time
+        if plain.shapes.count(plain.shapes[0]) == len(places):
+            self.group(plain.shapes[0]).said.update(zip(places, plain.channels, strict=True))
+            return
+        for place, shape, channels in zip(places, plain.shapes, plain.channels, strict=True):
+            self.group(shape).said[place] = channels
 
 
 class _Group:
-    """Readings with the same tags and units: their places, their values one after the other, what is not good."""
+    """Readings with the same tags and units: their channels by place, and what is not good."""
 
-    __slots__ = ("poor", "rows", "values")
+    __slots__ = ("poor", "said")
 
     def __init__(self) -> None:
-        self.rows: list[int] = []
-        self.values: list[float] = []
-        self.poor: list[tuple[int, int, int]] = []  # (row, channel, quality)
+        self.said: dict[int, Sequence[Channel]] = {}
+        self.poor: list[tuple[int, int, int]] = []  # (place, channel, quality)
 
 
 def known_at_of(record: RawRecord) -> int:
     """Give when the log knew a record [us]. A topic not declared by us may let its producers say anything."""
     return min(max(record.timestamp * 1000, EARLIEST), LATEST - 1)
+
+
+def _known_at(records: Sequence[RawRecord]) -> NDArray[np.int64]:
+    """`known_at_of` of many."""
+    milliseconds = np.array([record.timestamp for record in records], dtype=np.int64)
+    near = np.clip(milliseconds, EARLIEST // 1000 - 1, LATEST // 1000 + 1)  # their product with 1000 fits
+    return np.clip(near * 1000, EARLIEST, LATEST - 1)
 
 
 def _fact(record: RawRecord) -> Fact:
@@ -310,21 +370,29 @@ def check_unit(tag: str, code: str) -> Unit:
     return unit
 
 
-def _readings(shape: Shape, group: _Group, facts: Sequence[Fact], refused: list[Refused]) -> Readings:
+def _readings(
+    shape: Shape, group: _Group, row_of: NDArray[np.int64], facts: Sequence[Fact], refused: list[Refused]
+) -> Readings:
     channels = channel_set(shape)
-    values = np.array(group.values, dtype=np.float64).reshape(len(group.rows), len(shape))
+    places = np.fromiter(group.said, dtype=np.int64, count=len(group.said))
+    said = [channel.value for channels_said in group.said.values() for channel in channels_said]
+    values = np.array(said, dtype=np.float64).reshape(len(places), len(shape))
+    if (np.diff(places) < 0).any():
+        order = np.argsort(places)
+        places, values = places[order], values[order]
+    rows = row_of[places]
     quality = np.zeros(values.shape, dtype=np.uint8)
-    for i, j, how in group.poor:
-        quality[i, j] = how
+    for place, j, how in group.poor:
+        quality[np.searchsorted(places, place), j] = how
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is implausible, and refused as that
         values = (values + channels.shift) * channels.scale
     wrong = ~((values >= channels.low) & (values <= channels.high)) & (quality != BAD)
     if wrong.any():
         for i, j in zip(*np.nonzero(wrong), strict=True):
-            refused.append(_implausible(facts[group.rows[i]], channels, int(j), float(values[i, j])))
+            refused.append(_implausible(facts[int(rows[i])], channels, int(j), float(values[i, j])))
         quality[wrong] = BAD
     values[~np.isfinite(values)] = 0.0
-    return Readings(channels, np.array(group.rows, dtype=np.int64), values, quality)
+    return Readings(channels, rows, values, quality)
 
 
 def _implausible(fact: Fact, channels: ChannelSet, j: int, value: float) -> Refused:

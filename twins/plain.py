@@ -7,17 +7,19 @@ why. So the short way decides nothing and changes nothing; it saves time, and a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Literal, Protocol
+from itertools import chain
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct, defstruct
 
+from schemas.bioreactor import Channel
 from schemas.errors import InputError
 from schemas.events import JSON, LARGEST_RECORD, Headers
-from schemas.ids import check_id
+from schemas.ids import LONGEST, check_id
 from schemas.instants import parse_instant
 from schemas.topics import FUTURE_TOLERANCE
 from schemas.upcast import NEWEST
@@ -27,7 +29,15 @@ Decode = Callable[[bytes], Any]  # gives a struct with `channels`, each with a `
 
 READING: Literal["bioreactor.reading"] = "bioreactor.reading"
 VERSION = str(NEWEST)
-_TYPE, _VERSION, _JSON = READING.encode(), VERSION.encode(), JSON.encode()
+_TYPE = READING.encode()
+_TYPE_PAIR = ("ce_type", _TYPE)
+# Headers that may be missing, but say this where they stand.
+_ALWAYS = {
+    "ce_type": _TYPE,
+    "ce_specversion": b"1.0",
+    "ce_schemaversion": VERSION.encode(),
+    "content-type": JSON.encode(),
+}
 _LONGEST_SEQUENCE = 18  # digits
 
 MOST_SHAPES = 64  # distinct sets of tags that are read the short way
@@ -46,8 +56,23 @@ class Raw(Protocol):
     def headers(self) -> Headers: ...
 
 
-# subject, event time, record time [us], digest of (source, id), set of tags, struct with the values
-Plain = tuple[str, int, int, bytes, Shape, Any]
+class PlainRows(NamedTuple):
+    """Plain readings of n records, by column."""
+
+    subjects: list[str]
+    event_times: Sequence[int]  # us
+    record_times: Sequence[int]  # us
+    digests: list[bytes]  # of (source, id)
+    shapes: list[Shape]
+    channels: list[Sequence[Channel]]
+
+
+class _Known(NamedTuple):
+    """What is known of a twin."""
+
+    subject: str
+    shape: Shape
+    decode: Decode
 
 
 class PlainReadings:
@@ -60,18 +85,20 @@ class PlainReadings:
     def __init__(self) -> None:
         self._seen: dict[Shape, int] = {}
         self._decoders: dict[Shape, Decode] = {}
-        self._last: dict[str, Shape] = {}
-        self._of: dict[str, tuple[Shape, Decode]] = {}
+        self._last: dict[bytes, Shape] = {}
+        self._of: dict[bytes | None, _Known] = {}
 
     def learn(self, subject: str, shape: Shape) -> None:
         """Take note of a reading that was read the long way."""
-        if self._last.get(subject) != shape:
+        key = subject.encode()
+        if self._last.get(key) != shape:
             if len(self._last) >= MOST_TWINS:
                 self._last.clear()
                 self._of.clear()
-            self._last[subject] = shape
+            self._last[key] = shape
+            self._of.pop(key, None)
         elif (decode := self._decoders.get(shape)) is not None:
-            self._of[subject] = (shape, decode)
+            self._of[key] = _Known(subject, shape, decode)
         elif len(self._decoders) < MOST_SHAPES:
             if len(self._seen) >= MOST_TWINS:
                 self._seen.clear()
@@ -79,34 +106,54 @@ class PlainReadings:
             if self._seen[shape] >= _COMMON:
                 self._decoders[shape] = _decoder(shape)
 
-    def read(self, record: Raw) -> Plain | None:
-        """Read a plain reading; give None for any other record, good or bad."""
-        value, headers, key = record.value, record.headers, record.key
-        if value is None or len(value) > LARGEST_RECORD:
-            return None
+    def forget(self, key: bytes | None) -> None:
+        """Take note of a record that looked plain and was not: its twin says something else now."""
+        self._of.pop(key, None)
+        self._last.pop(key or b"", None)
+
+    def likely(self, records: Sequence[Raw]) -> list[int]:
+        """Give the places of records that look like plain readings."""
+        of = self._of
+        return [
+            place
+            for place, record in enumerate(records)
+            if record.key in of
+            and (headers := record.headers)
+            and (_TYPE if isinstance(headers, bytes) else _TYPE_PAIR) in headers
+        ]
+
+    def read(self, records: Sequence[Raw]) -> PlainRows | None:
+        """Read plain readings, of twins that are known; give None if one of the records is something else."""
         try:
-            said = _PACKED(headers) if isinstance(headers, bytes) else _pairs(headers)
-            subject, time, recorded = said.ce_subject, said.ce_time, said.ce_recordtime
-            known = self._of.get(subject)
-            if known is None or key != _as_key(subject):
+            known = [self._of[record.key] for record in records]
+            subjects = [one.subject for one in known]
+            values = [record.value or b"" for record in records]
+            if max(map(len, values)) > LARGEST_RECORD:
                 return None
-            event_time = parse_instant(time)
-            record_time = event_time if not recorded or recorded == time else parse_instant(recorded)
-            if (
-                event_time > record_time + FUTURE_TOLERANCE
-                or said.ce_schemaversion != VERSION
-                or (said.ce_sequence and not _fine(said.ce_sequence))
-            ):
+            said = _read_headers(records)
+            if [subject.encode() for subject in said.subjects] != [record.key for record in records]:
                 return None
-            name = _hash_prefix(said.ce_source) + check_id(said.ce_id, "id").encode()
-        except (InputError, msgspec.MsgspecError, _NotPlainError, UnicodeDecodeError, RecursionError):
+            event_times = [parse_instant(time) for time in said.times]
+            record_times = event_times
+            if said.recorded != said.times:
+                record_times = [
+                    event_time if not text or text == time else parse_instant(text)
+                    for event_time, time, text in zip(event_times, said.times, said.recorded, strict=True)
+                ]
+                for event_time, record_time in zip(event_times, record_times, strict=True):
+                    if event_time > record_time + FUTURE_TOLERANCE:
+                        return None
+            if any(said.sequences) and not all([_fine(one) for one in said.sequences if one]):
+                return None
+            _check_ids(said.names)
+            digests = [
+                blake2b(_hash_prefix(source) + name.encode(), digest_size=8).digest()
+                for source, name in zip(said.sources, said.names, strict=True)
+            ]
+            channels = [one.decode(value).channels for one, value in zip(known, values, strict=True)]
+        except (InputError, msgspec.MsgspecError, _NotPlainError, LookupError, TypeError, ValueError, RecursionError):
             return None
-        try:
-            data = known[1](value)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            del self._of[subject]  # it says something else now
-            return None
-        return subject, event_time, record_time, blake2b(name, digest_size=8).digest(), known[0], data
+        return PlainRows(subjects, event_times, record_times, digests, [one.shape for one in known], channels)
 
 
 class _NotPlainError(Exception):
@@ -129,37 +176,76 @@ class _Said(Struct, frozen=True, gc=False):
     content_type: Literal["application/json"] = msgspec.field(default="application/json", name="content-type")
 
 
+class _Headers(NamedTuple):
+    """Headers of plain readings, by column."""
+
+    subjects: list[str]
+    sources: list[str]
+    names: list[str]
+    times: list[str]
+    recorded: list[str]
+    sequences: list[str]
+
+
 _PACKED = msgspec.msgpack.Decoder(_Said).decode
 
 
-def _pairs(headers: Headers) -> _Said:
-    """Read headers that are pairs of name and bytes, as Kafka brings them."""
-    said: dict[str, Any] = dict(headers or ())  # type: ignore[arg-type]  # bytes go another way
-    take = said.get
-    if (
-        len(said) != len(headers or ())
-        or take("ce_type") != _TYPE
-        or take("content-type", _JSON) != _JSON
-        or take("ce_specversion", b"1.0") != b"1.0"
-        or take("ce_schemaversion", _VERSION) != _VERSION
-        or None in said.values()
-    ):
-        raise _NotPlainError
-    try:
-        time = said["ce_time"].decode()
-        recorded = take("ce_recordtime", b"")
-        return _Said(
-            said["ce_id"].decode(),
-            _text(said["ce_source"]),
-            READING,
-            time,
-            _text(said["ce_subject"]),
-            time if recorded == said["ce_time"] else recorded.decode(),
-            take("ce_sequence", b"").decode(),
-            traceparent=take("traceparent", b"").decode(),
+def _read_headers(records: Sequence[Raw]) -> _Headers:
+    headers = [record.headers for record in records]
+    if isinstance(headers[0], bytes):
+        said = [_PACKED(packed) for packed in headers]  # type: ignore[arg-type]  # pairs among them raise
+        if [one.ce_schemaversion for one in said].count(VERSION) != len(said):
+            raise _NotPlainError
+        return _Headers(
+            [one.ce_subject for one in said],
+            [one.ce_source for one in said],
+            [one.ce_id for one in said],
+            [one.ce_time for one in said],
+            [one.ce_recordtime for one in said],
+            [one.ce_sequence for one in said],
         )
-    except KeyError:
-        raise _NotPlainError from None
+    return _read_pairs(headers)  # type: ignore[arg-type]
+
+
+def _read_pairs(headers: Sequence[Sequence[tuple[str, bytes | None]]]) -> _Headers:
+    """Read headers that are pairs, as Kafka brings them, and stand in the same order in every record."""
+    count, width = len(headers), len(headers[0])
+    if [len(pairs) for pairs in headers].count(width) != count:
+        raise _NotPlainError
+    flat = list(chain.from_iterable(chain.from_iterable(headers)))
+    said: dict[str, list[Any]] = {}  # Any: bytes or None, told below
+    for place, (name, _) in enumerate(headers[0]):
+        column = flat[2 * place + 1 :: 2 * width]
+        if flat[2 * place :: 2 * width].count(name) != count or name in said:
+            raise _NotPlainError
+        wanted = _ALWAYS.get(name)
+        if (column.count(None) if wanted is None else column.count(wanted) - count) != 0:
+            raise _NotPlainError
+        said[name] = column
+    if "ce_type" not in said:
+        raise _NotPlainError
+    for text in said.get("traceparent", ()):
+        text.decode()
+    empty = [b""] * count
+    times, recorded = said["ce_time"], said.get("ce_recordtime", empty)
+    written = [text.decode() for text in times]
+    return _Headers(
+        [text.decode() for text in said["ce_subject"]],
+        [_text(text) for text in said["ce_source"]],
+        [text.decode() for text in said["ce_id"]],
+        written,
+        written if recorded == times else [text.decode() for text in recorded],
+        [text.decode() for text in said.get("ce_sequence", empty)],
+    )
+
+
+def _check_ids(names: Sequence[str]) -> None:
+    """Check many ids, nearly always at once: a text of plain ids without a space is plain."""
+    lengths = [len(name) for name in names]
+    whole = "".join(names)
+    if not (min(lengths) and max(lengths) <= LONGEST and whole.isascii() and whole.isprintable() and " " not in whole):
+        for name in names:
+            check_id(name, "id")
 
 
 def _fine(sequence: str) -> bool:
@@ -170,11 +256,6 @@ def _fine(sequence: str) -> bool:
 def _text(written: bytes) -> str:
     """Decode a text that comes again and again."""
     return written.decode()
-
-
-@lru_cache(maxsize=MOST_TWINS)
-def _as_key(subject: str) -> bytes:
-    return check_id(subject, "subject").encode()
 
 
 @lru_cache(maxsize=MOST_TWINS)

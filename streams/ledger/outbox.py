@@ -10,6 +10,8 @@ import psycopg
 
 from streams.ledger.connect import connect
 
+SILENT_SECONDS = 30  # longer than an append to a broker that is slow
+_LOCK = 7_205_004  # advisory: who publishes
 _PACK = msgspec.json.Encoder()
 _UNPACK = msgspec.json.Decoder(list[tuple[str, str]])
 
@@ -50,21 +52,33 @@ def write_outbox(connection: psycopg.Connection[Any], messages: Sequence[Message
             copy.write_row((one.id, one.topic, one.key, one.value, headers))
 
 
-def read_outbox(uri: str, limit: int) -> list[Waiting]:
+def open_outbox(uri: str) -> psycopg.Connection[Any] | None:
+    """Open a connection that may publish; give None where another process does: one at a time keeps the order.
+
+    Its lock ends with the connection, which the server ends when its process stands still.
+    """
+    connection = connect(uri, autocommit=True, name="twinstream-outbox")
+    connection.execute(f"set idle_session_timeout = '{SILENT_SECONDS}s'")
+    row = connection.execute("select pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+    if row is not None and row[0]:
+        return connection
+    connection.close()
+    return None
+
+
+def read_outbox(connection: psycopg.Connection[Any], limit: int) -> list[Waiting]:
     """Read the oldest messages that wait."""
-    with connect(uri, autocommit=True, name="twinstream-outbox") as connection:
-        rows = (
-            connection.cursor(binary=True)
-            .execute("select seq, topic, key, value, headers from outbox order by seq limit %s", (limit,))
-            .fetchall()
-        )
+    rows = (
+        connection.cursor(binary=True)
+        .execute("select seq, topic, key, value, headers from outbox order by seq limit %s", (limit,))
+        .fetchall()
+    )
     return [
         Waiting(seq, topic, key, value, [(name, text.encode()) for name, text in _UNPACK.decode(headers)])
         for seq, topic, key, value, headers in rows
     ]
 
 
-def delete_outbox(uri: str, seqs: Sequence[int]) -> None:
+def delete_outbox(connection: psycopg.Connection[Any], seqs: Sequence[int]) -> None:
     """Forget messages that the broker acknowledged."""
-    with connect(uri, autocommit=True, name="twinstream-outbox") as connection:
-        connection.execute("delete from outbox where seq = any(%s)", (list(seqs),))
+    connection.execute("delete from outbox where seq = any(%s)", (list(seqs),))

@@ -19,14 +19,14 @@ class Present:
 
     def write(self, connection: psycopg.Connection[Any], numbers: Numbers, said: Sequence[tuple[Said, Fresh]]) -> None:
         """Write the newest estimate and forecast of each twin, and every alert's raise, update and clear."""
-        newest: dict[tuple[str, str], tuple[Effect, int]] = {}
+        newest: dict[tuple[str, str], tuple[Said, int]] = {}
         alerts: dict[str, Effect] = {}  # the newest word on each
         for one, frame in said:
             effect = one.effect
             if effect.kind in ("estimate", "forecast"):
                 last = newest.get((effect.kind, effect.key))
-                if last is None or effect.event_time[:19] >= last[0].event_time[:19]:
-                    newest[effect.kind, effect.key] = (effect, frame.known_of(one.offset))
+                if last is None or effect.event_time[:19] >= last[0].effect.event_time[:19]:
+                    newest[effect.kind, effect.key] = (one, frame.known_of(one.offset))
             elif effect.kind == "alert":
                 alerts[effect.data["alert"]] = effect
         for kind in ("estimate", "forecast"):
@@ -34,7 +34,7 @@ class Present:
         self._write_alerts(connection, numbers, alerts)
 
     def _write_newest(
-        self, connection: psycopg.Connection[Any], numbers: Numbers, kind: str, rows: Sequence[tuple[Effect, int]]
+        self, connection: psycopg.Connection[Any], numbers: Numbers, kind: str, rows: Sequence[tuple[Said, int]]
     ) -> None:
         if not rows:
             return
@@ -45,13 +45,10 @@ class Present:
             " to_timestamp(known / 1e6) as known_at, body from unnest(%b, %b, %b, %b) as u (no, at, known, body)) u"
             f" where t.no = u.no and {newer}",
             (
-                Ints(numbers.twin(effect.key) for effect, _ in rows),
-                Texts(effect.event_time for effect, _ in rows),
+                Ints(numbers.twin(one.effect.key) for one, _ in rows),
+                Texts(one.effect.event_time for one, _ in rows),
                 Longs(known_at for _, known_at in rows),
-                Utf8(
-                    msgspec.json.encode({**effect.data, "id": effect.id, "event_time": effect.event_time})
-                    for effect, _ in rows
-                ),
+                Utf8(_end(one.effect) if kind == "forecast" else _flat(one.line) for one, _ in rows),
             ),
         )
 
@@ -78,3 +75,29 @@ class Present:
                 Utf8(msgspec.json.encode(effect) for _, effect in standing),
             ),
         )
+
+
+def _flat(line: bytes) -> bytes:
+    """Put an effect's data beside its id, time and model, without writing it a second time.
+
+    Examples
+    --------
+    >>> _flat(b'{"data":{"a":1},"event_time":"x","id":"t/0/1/0"}')
+    b'{"a":1,"event_time":"x","id":"t/0/1/0"}'
+    """
+    end = line.rindex(b',"event_time":')  # names are sorted, so data is first; a quote within a text is escaped
+    return line[len(b'{"data":') : end - 1] + line[end:]
+
+
+def _end(effect: Effect) -> bytes:
+    """Cut a forecast to its last instant, which is what overviews show; the whole is in its effect."""
+    data = effect.data
+    return msgspec.json.encode(
+        {
+            **data,
+            "at": data["at"][-1:],
+            "values": {name: values[-1:] for name, values in data["values"].items()},
+            "id": effect.id,
+            "event_time": effect.event_time,
+        }
+    )

@@ -182,10 +182,10 @@ def _no_lease() -> None:
 def _delete_before_publishing() -> None:
     """Forget a round of the outbox before Kafka has it."""
 
-    async def round_(self: Any, writer: Any) -> int:
-        waiting = outbox.read_outbox(self._uri, 2000)
+    async def round_(self: Any, connection: Any, writer: Any) -> int:
+        waiting = outbox.read_outbox(connection, 2000)
         if waiting:
-            outbox.delete_outbox(self._uri, [one.seq for one in waiting])
+            outbox.delete_outbox(connection, [one.seq for one in waiting])
         for one in waiting:
             await writer.append(one.topic, [(one.key, one.value, one.headers, None)])
         return len(waiting)
