@@ -143,7 +143,7 @@ class PlainReadings:
                 for event_time, record_time in zip(event_times, record_times, strict=True):
                     if event_time > record_time + FUTURE_TOLERANCE:
                         return None
-            if any(said.sequences) and not all([_fine(one) for one in said.sequences if one]):
+            if any(said.sequences) and not all(map(_fine, filter(None, said.sequences))):
                 return None
             _check_ids(said.names)
             digests = [
