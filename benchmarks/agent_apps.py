@@ -21,6 +21,7 @@ from faust.types import TP
 
 from schemas.bioreactor import Reading
 from schemas.topics import input_topic
+from streams.app import settle_in
 from streams.settings import Settings
 from streams.transports import CoalescingHooks, attach, transport_url
 from streams.transports.addresses import kafka_servers
@@ -28,7 +29,7 @@ from twins.frame import FrameReader, RawRecord
 
 TOPIC = input_topic("bioreactor")
 FRAME_RECORDS = Settings.model_fields["frame_records"].default
-Decode = Callable[[Sequence[RawRecord]], Any]
+Decode = Callable[[int, Sequence[RawRecord]], Any]  # of a partition, its records
 
 
 class Meter:
@@ -56,9 +57,9 @@ def decoder(kind: str) -> Decode:
     """Give what each reader does with the records of one partition."""
     if kind == "json":
         decode = msgspec.json.Decoder(Reading).decode
-        return lambda records: [decode(record.value or b"") for record in records]
+        return lambda _, records: [decode(record.value or b"") for record in records]
     readers = [FrameReader(TOPIC.name, partition) for partition in range(TOPIC.partitions)]
-    return lambda records: readers[records[0].partition].read(records)  # type: ignore[attr-defined]
+    return lambda partition, records: readers[partition].read(records)
 
 
 async def bare(broker: str, meter: Meter, decode: Decode) -> None:
@@ -69,8 +70,8 @@ async def bare(broker: str, meter: Meter, decode: Decode) -> None:
     await consumer.start()
     consumer.assign([TopicPartition(TOPIC.name, partition) for partition in range(TOPIC.partitions)])
     while True:
-        for records in (await consumer.getmany(timeout_ms=1000, max_records=FRAME_RECORDS)).values():
-            decode(records)
+        for tp, records in (await consumer.getmany(timeout_ms=1000, max_records=FRAME_RECORDS)).items():
+            decode(tp.partition, records)
             meter.count(len(records))
 
 
@@ -86,7 +87,7 @@ def coalescing(broker: str, meter: Meter, decode: Decode) -> None:
     async def agent(stream: Any) -> None:  # Any: faust.Stream has no types
         async for event in stream.events():
             frame = event.message.value
-            decode(frame)
+            decode(event.message.partition, frame)
             meter.count(len(frame))
 
     _run(app, agent)
@@ -98,7 +99,7 @@ def stock(broker: str, meter: Meter, decode: Decode) -> None:
 
     async def agent(stream: Any) -> None:  # Any: as above
         async for event in stream.events():
-            decode([event.message])
+            decode(event.message.partition, [event.message])
             meter.count(1)
 
     _run(app, agent)
@@ -134,6 +135,7 @@ def main(arguments: list[str]) -> None:
     name, broker, records, kind = arguments
     meter, decode = Meter(int(records)), decoder(kind)
     sys.argv = ["agent"]  # Faust reads it
+    settle_in()
     if name == "bare":
         asyncio.run(bare(broker, meter, decode))
     else:

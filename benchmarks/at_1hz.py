@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=int, default=120, help="of each run, after the warm-up")
     parser.add_argument("--warm-up", type=int, default=10, help="seconds of load that do not count")
     parser.add_argument("--transport", default="embedded,kafka", help="embedded, kafka or both")
+    parser.add_argument("--workers", type=int, default=1, help="on Kafka, which shares the partitions among them")
     parser.add_argument("--largest", type=int, default=0, metavar="STEP", help="after the last, add STEP while held")
     parser.add_argument("--lag-seconds", type=float, default=2.0, help="most that may wait, in seconds of load")
     parser.add_argument("--tick", type=float, default=0.1, help="the load appends what fell due each so many seconds")
@@ -79,8 +81,9 @@ def _run(report: Report, transport: str, twins: int, options: argparse.Namespace
         "", None, twins, options.warm_up + options.seconds, options.tick, options.moving, options.crossing_seconds
     )
     with stage(transport, options.scratch) as where:
-        row = _measure(where, load, options)
-    report.add("runs", transport=transport, twins=twins, **row["run"])
+        row = _measure(where, load, _workers(transport, options), options)
+    workers = _workers(transport, options)
+    report.add("runs", transport=transport, workers=workers, twins=twins, **row["run"])
     report.add("cores used", transport=transport, twins=twins, **row["cores"])
     report.add("cores of postgresql", transport=transport, twins=twins, **row["postgresql"])
     report.add("effects per s", transport=transport, twins=twins, **row["said"])
@@ -89,14 +92,21 @@ def _run(report: Report, transport: str, twins: int, options: argparse.Namespace
     return bool(row["run"]["held"])
 
 
-def _measure(where: Stage, load: loads.Load, options: argparse.Namespace) -> dict[str, Any]:
+def _workers(transport: str, options: argparse.Namespace) -> int:
+    return options.workers if transport == "kafka" else 1
+
+
+def _measure(where: Stage, load: loads.Load, count: int, options: argparse.Namespace) -> dict[str, Any]:
     given_ = loads.Load(**{**_fields(load), "database": where.uri, "broker": where.broker})
     reader = open_reader(where.broker, where.uri)
     with (
-        start_worker(where) as worker,
+        ExitStack() as stack,
         Child(loads.command(given_), log=where.folder / "load.log", talk=True) as source,
         psycopg.connect(where.uri, autocommit=True, application_name="benchmark") as connection,
     ):
+        names = ["worker", *(f"worker {n}" for n in range(2, count + 1))]
+        workers = {name: stack.enter_context(start_worker(where, name)) for name in names}
+        worker = workers["worker"]
         await_owner(where, worker)
         first = json.loads(source.hear())["first"]
         await_applied(where, first, worker, _FIRST_SECONDS)
@@ -104,7 +114,7 @@ def _measure(where: Stage, load: loads.Load, options: argparse.Namespace) -> dic
         source.say(str(start))
         since = start + options.warm_up
         _sleep_until(since)
-        meter = CpuMeter({"worker": worker.pid, "load": source.pid, **where.roots})
+        meter = CpuMeter({**{name: one.pid for name, one in workers.items()}, "load": source.pid, **where.roots})
         meter.begin()
         before = backends(where, worker)
         lags = _sample_lag(connection, reader, worker, since, options.seconds)
@@ -115,11 +125,12 @@ def _measure(where: Stage, load: loads.Load, options: argparse.Namespace) -> dic
         }
         said = json.loads(source.hear())
         await_applied(where, sum(reader.ends(TOPIC.name).values()), worker, _DRAIN_SECONDS)
-        resident = _resident(worker.pid)
-        worker.stop()
+        resident = sum(_resident(one.pid) for one in workers.values())
+        for one in workers.values():
+            one.stop()
         reader.close()
-        marks = read_marks(marks_file(where))
-        durable = marks.durable
+        noted = [read_marks(marks_file(where, name)) for name in workers]
+        marks, durable = noted[0], [one.durable for one in noted]
         until = since + options.seconds
         alerts = of_alerts(connection, since, until, durable)
         readings = of_readings(connection, since, until, durable)
@@ -148,8 +159,8 @@ def _measure(where: Stage, load: loads.Load, options: argparse.Namespace) -> dic
             "alert_max_s": alerts["max_s"],
             "lost": lost,
             "rejects": rejects,
-            "commits_per_s": len(durable[(durable >= since) & (durable < until)]) / options.seconds,
-            "worker_mib": resident,
+            "commits_per_s": sum(int(((at >= since) & (at < until)).sum()) for at in durable) / options.seconds,
+            "workers_mib": resident,
         },
         "cores": cores,
         "postgresql": postgres,
@@ -170,7 +181,8 @@ def _judge(report: Report, options: argparse.Namespace) -> None:
                 report.bars.append(Bar(what, ALERT_BAR_SECONDS, row["alert_p99_s"], "s", most=True))
     report.notes += [
         "`reading` and `alert` count from the record's append time in the log to the return of the COMMIT that holds "
-        "it; the append is acknowledged a little after its append time, so these are upper bounds.",
+        "it; the append is acknowledged a little after its append time, so these are upper bounds. Of several workers "
+        "the last to return from a COMMIT counts.",
         "`lag growth` is the slope of what waits, as a share of the load; `cores used: other` is what the rest of the "
         "machine used meanwhile, this benchmark's own sampling included.",
     ]

@@ -62,23 +62,25 @@ def read_marks(path: Path) -> Marks:
     return Marks(steps.astype(np.int64), at)
 
 
-def of_alerts(connection: psycopg.Connection[Any], since: float, until: float, durable: Floats) -> dict[str, Any]:
+def of_alerts(connection: psycopg.Connection[Any], since: float, until: float, durable: list[Floats]) -> dict[str, Any]:
     """Describe the time from append to commit of all alerts whose readings were appended in a span."""
     return _described(connection.execute(_ALERTS, (since, until)).fetchall(), durable)
 
 
-def of_readings(connection: psycopg.Connection[Any], since: float, until: float, durable: Floats) -> dict[str, Any]:
+def of_readings(
+    connection: psycopg.Connection[Any], since: float, until: float, durable: list[Floats]
+) -> dict[str, Any]:
     """Describe the time from append to commit of all readings appended in a span."""
     return _described(connection.execute(_READINGS, (since, until)).fetchall(), durable)
 
 
-def _described(rows: list[tuple[float, float, int]], durable: Floats) -> dict[str, Any]:
+def _described(rows: list[tuple[float, float, int]], durable: list[Floats]) -> dict[str, Any]:
     """Give count, p50, p99 and max [s]; each row stands for so many records."""
     if not rows:
         return {"count": 0, "p50_s": None, "p99_s": None, "max_s": None}
     known, ended, count = (np.array(column) for column in zip(*rows, strict=True))
-    place = np.searchsorted(durable, ended)
-    returned = np.append(durable, np.inf)[place]
+    # whose COMMIT it was is not known: of several workers the last one's next return counts
+    returned = np.max([np.append(at, np.inf)[np.searchsorted(at, ended)] for at in durable], axis=0)
     latency = np.where(np.isfinite(returned), returned, ended) - known
     order = np.argsort(latency)
     latency, share = latency[order], np.cumsum(count[order]) / count.sum()

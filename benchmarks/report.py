@@ -53,7 +53,7 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         text = self.markdown()
         (folder / f"{self.name}.md").write_text(text)
-        (folder / f"{self.name}.json").write_text(json.dumps(self.document(), indent=1) + "\n")
+        (folder / f"{self.name}.json").write_text(json.dumps(self.document(), indent=1, default=str) + "\n")
         print(text)
 
     def document(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from schemas.errors import LogError
 from streams.appending import AsyncWriter, async_writer
 from streams.ledger.outbox import Waiting, delete_outbox, open_outbox, read_outbox
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.2
 _STANDBY_SECONDS = 1.0
 _RETRY_SECONDS = 0.5
 _BATCH = 2000

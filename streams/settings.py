@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = Field(None, description="File of hashed API keys, one a line.")
     lease_seconds: float = Field(6.0, gt=0, description="A worker silent for longer is replaced.")
     checkpoint_seconds: float = Field(10.0, gt=0, le=10, description="Time between two checkpoints of a partition.")
-    frame_records: int = Field(4000, ge=1, le=100_000, description="Most records in one frame.")
+    frame_records: int = Field(8000, ge=1, le=100_000, description="Most records in one frame.")
     pending_records: int = Field(
         40_000, ge=1, description="Most records folded but not yet committed; beyond it fetching pauses."
     )

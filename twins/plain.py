@@ -78,8 +78,8 @@ class _Known(NamedTuple):
 class PlainReadings:
     """Knows which twin said which tags last. What it knows decides how fast a record is read, not how.
 
-    A twin's set counts once it came twice in a row, so one that changes every time is read the long way at no
-    further cost.
+    A twin's first set counts at once where others say the same; after a change one counts when it came twice in a row,
+    so a twin that changes every time is read the long way at no further cost.
     """
 
     def __init__(self) -> None:
@@ -91,12 +91,15 @@ class PlainReadings:
     def learn(self, subject: str, shape: Shape) -> None:
         """Take note of a reading that was read the long way."""
         key = subject.encode()
-        if self._last.get(key) != shape:
+        last = self._last.get(key)
+        if last != shape:
             if len(self._last) >= MOST_TWINS:
                 self._last.clear()
                 self._of.clear()
             self._last[key] = shape
             self._of.pop(key, None)
+            if last is None and (decode := self._decoders.get(shape)) is not None:
+                self._of[key] = _Known(subject, shape, decode)
         elif (decode := self._decoders.get(shape)) is not None:
             self._of[key] = _Known(subject, shape, decode)
         elif len(self._decoders) < MOST_SHAPES:
@@ -108,8 +111,8 @@ class PlainReadings:
 
     def forget(self, key: bytes | None) -> None:
         """Take note of a record that looked plain and was not: its twin says something else now."""
-        self._of.pop(key, None)
-        self._last.pop(key or b"", None)
+        if self._of.pop(key, None) is not None and key is not None:
+            self._last[key] = ()
 
     def likely(self, records: Sequence[Raw]) -> list[int]:
         """Give the places of records that look like plain readings."""
