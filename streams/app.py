@@ -100,6 +100,7 @@ class Worker:
             frame_records=settings.frame_records,
             end_process=self.end,
             after_commit=outputs.after_commit,
+            leaving=lambda: bool(self.app.should_stop),
             at_step=at_step,
         )
         self._fold_thread = ThreadPoolExecutor(1, thread_name_prefix="fold")

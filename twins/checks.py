@@ -58,10 +58,16 @@ class Folded:
     frames: list[Effects] = field(default_factory=list)
 
 
-def fold(model: Model, records: Sequence[RawRecord], cuts: Iterable[int] = (), block: Block | None = None) -> Folded:
+def fold(
+    model: Model,
+    records: Sequence[RawRecord],
+    cuts: Iterable[int] = (),
+    block: Block | None = None,
+    past: MemoryPast | None = None,
+) -> Folded:
     """Fold records in frames that end before each of `cuts` (indices into records)."""
     folded = Folded(model.empty() if block is None else block)
-    past = MemoryPast()
+    past = MemoryPast() if past is None else past
     edges = sorted({0, len(records), *(cut for cut in cuts if 0 < cut < len(records))})
     for first, after in pairwise(edges):
         frame = read_frame(f"{model.kind}.events", 0, records[first:after])
@@ -85,6 +91,32 @@ def check_split_equals_whole(model: Model, records: Sequence[RawRecord], cuts: I
     whole, split = fold(model, records), fold(model, records, cuts)
     _same_lines(whole, split)
     assert whole.block.snapshot() == split.block.snapshot(), "where frames end changed the state"
+
+
+def check_refold_goes_on(
+    model: Model,
+    records: Sequence[RawRecord],
+    checkpoint: int,
+    applied: int,
+    before: Iterable[int],
+    after: Iterable[int],
+) -> None:
+    """A life that ends at `applied` and is folded again from `checkpoint`, in other frames, leaves no trace.
+
+    What the first life kept stays, as in the ledger: rows above the checkpoint too, kept in frames that ended elsewhere.
+    """
+    assert 0 <= checkpoint <= applied <= len(records)
+    straight = fold(model, records)
+    past = MemoryPast()
+    body = fold(model, records[:checkpoint], before, past=past).block.snapshot()
+    first, second = model.empty(), model.empty()
+    first.restore(body)
+    fold(model, records[checkpoint:applied], [cut - checkpoint for cut in before], first, past)
+    second.restore(body)
+    again = fold(model, records[checkpoint:], [cut - checkpoint for cut in after], second, past)
+    known = records[applied].offset if applied < len(records) else records[-1].offset + 1
+    assert _lines_from(again, known) == _lines_from(straight, known), "a refold in other frames said something else"
+    assert again.block.snapshot() == straight.block.snapshot(), "a refold in other frames ended in another state"
 
 
 def check_snapshot_round_trip(model: Model, records: Sequence[RawRecord], at: int) -> None:
@@ -171,6 +203,8 @@ def check_all(
     check_same_events_same_bytes(model, records)
     check_split_equals_whole(model, records, cuts)
     check_snapshot_round_trip(model, records, len(records) // 2)
+    third = len(records) // 3
+    check_refold_goes_on(model, records, third, 2 * third, range(0, len(records), 7), range(0, len(records), 11))
     check_duplicates_change_nothing(model, records)
     check_covariances(model, records)
     check_bounded(model, records, bytes_a_twin)
@@ -188,6 +222,15 @@ def _numbered(records: Sequence[RawRecord]) -> list[RawRecord]:
     return [
         PlainRecord(offset, record.timestamp, record.key, record.value, record.headers)
         for offset, record in enumerate(records)
+    ]
+
+
+def _lines_from(folded: Folded, offset: int) -> list[bytes]:
+    """Lines of effects of records from an offset on."""
+    return [
+        line
+        for line, effect in zip(folded.lines, folded.effects, strict=True)
+        if int(effect.id.rsplit("/", 2)[1]) >= offset
     ]
 
 
@@ -209,6 +252,7 @@ __all__ = [
     "check_bounded",
     "check_covariances",
     "check_duplicates_change_nothing",
+    "check_refold_goes_on",
     "check_same_events_same_bytes",
     "check_snapshot_round_trip",
     "check_split_equals_whole",

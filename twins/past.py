@@ -25,7 +25,7 @@ class MemoryPast:
     def keep(self, frame: Frame, effects: Effects) -> None:
         """Store what folding a frame gave."""
         for row in effects.memory:
-            self._versions(row).append(row)
+            insort(self._versions(row), row, key=_offset)  # a refold keeps rows of offsets that are there already
         facts = frame.columns
         for place in np.nonzero(effects.accepted)[0].tolist():
             one = (facts.keys[place], int(facts.event_time[place]))

@@ -46,6 +46,8 @@ class Engine:
     ----------
     end_process : callable
         Called with an exit code when going on would be wrong; it does not return.
+    leaving : callable
+        Tells whether the process was asked to stop; another may then take a partition before the last commit.
     at_step : callable
         Told the name of each step of a fold and commit; tests kill the process there.
     """
@@ -64,6 +66,7 @@ class Engine:
         frame_records: int,
         end_process: Callable[[int], None],
         after_commit: Callable[[], None] = lambda: None,
+        leaving: Callable[[], bool] = lambda: False,
         at_step: Step = _no_step,
     ) -> None:
         self.topic = topic
@@ -84,6 +87,7 @@ class Engine:
         self._missing: dict[int, tuple[int, int]] = {}  # by partition: the offset expected, the one received
         self._connection: psycopg.Connection[Any] | None = None
         self._stopping = False
+        self._leaving = leaving
         self.applied: dict[int, int] = {}
         self.moved_at = time.monotonic()
         self._commits = CommitThread(
@@ -330,6 +334,9 @@ class Engine:
         self._after_commit()
 
     def _commit_failed(self, error: BaseException, guilty: Folded | None) -> None:
+        if isinstance(error, StaleEpochError) and (self._stopping or self._leaving()):
+            log.info("another worker took over while this one stops; it folds what is left", reason=str(error))
+            return
         self._fail(None if guilty is None else guilty.frame.partition, error, guilty)
 
     def _connected(self) -> psycopg.Connection[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +35,21 @@ def test_where_frames_end_changes_nothing(seed: int, cuts: list[int]) -> None:
 def test_a_frame_of_one_record_each_changes_nothing(seed: int) -> None:
     records = records_of(wild_events(seed, 80))
     checks.check_split_equals_whole(model(), records, range(1, len(records)))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    ends=st.tuples(st.integers(0, 80), st.integers(0, 80)),
+    before=st.lists(st.integers(1, 90), max_size=20),
+    after=st.lists(st.integers(1, 90), max_size=20),
+)
+def test_a_refold_in_other_frames_leaves_no_trace(
+    seed: int, ends: tuple[int, int], before: list[int], after: list[int]
+) -> None:
+    records = records_of(wild_events(seed, 80))
+    checkpoint, applied = sorted(min(end, len(records)) for end in ends)
+    checks.check_refold_goes_on(model(), records, checkpoint, applied, before, after)
 
 
 @settings(max_examples=5, deadline=None)
@@ -68,6 +84,15 @@ class Believing(BioreactorBlock):
         return super().apply(frame, past)
 
 
+class Hasty(BioreactorBlock):
+    """Puts what it keeps of a frame to the account of its first record."""
+
+    def apply(self, frame: Frame, past: Past) -> Effects:
+        effects = super().apply(frame, past)
+        effects.memory = [replace(row, offset=frame.first) for row in effects.memory]
+        return effects
+
+
 class Planted(BioreactorModel):
     """A model with a defect."""
 
@@ -83,10 +108,11 @@ class Planted(BioreactorModel):
     ("defect", "check"),
     [
         (Forgetful, lambda model, records: checks.check_split_equals_whole(model, records, [20])),
+        (Hasty, lambda model, records: checks.check_refold_goes_on(model, records, 0, 380, range(0, 400, 7), [200])),
         (Believing, checks.check_duplicates_change_nothing),
     ],
 )
 def test_the_checks_find_a_planted_defect(defect: type[BioreactorBlock], check: Any) -> None:
-    records: Sequence[checks.PlainRecord] = records_of(wild_events(1, 40))
+    records: Sequence[checks.PlainRecord] = records_of(wild_events(1, 400 if defect is Hasty else 40))
     with pytest.raises(AssertionError):
         check(Planted(defect), records)
