@@ -103,7 +103,7 @@ def check_refold_goes_on(
 ) -> None:
     """A life that ends at `applied` and is folded again from `checkpoint`, in other frames, leaves no trace.
 
-    What the first life kept stays, as in the ledger: rows above the checkpoint too, kept in frames that ended elsewhere.
+    What the first life kept stays, as in the ledger, also above the checkpoint, from frames that ended elsewhere.
     """
     assert 0 <= checkpoint <= applied <= len(records)
     straight = fold(model, records)

@@ -128,6 +128,19 @@ def test_a_stale_engine_ends_with_75(uri: str) -> None:
     bench.engine.fold(0, one_unit(10))
     assert bench.ended.wait(10)
     assert bench.codes == [EXIT_STALE]
+    bench.stop()
+
+
+def test_an_engine_that_leaves_goes_quietly_where_an_heir_came_first(uri: str) -> None:
+    bench = Bench(uri)
+    bench.engine.claim([0])
+    with connect(uri) as heir:
+        claims.claim(heir, [(TOPIC, 0)], "heir")
+    bench.engine.interrupt()  # it was told to stop
+    bench.engine.fold(0, one_unit(10))
+    bench.stop()
+    assert bench.codes == []
+    assert rows_of(uri, "select count(*) from reading") == [(0,)], "it wrote what is the heir's to write"
     assert rows_of(uri, "select * from trouble") == []
     bench.stop()
 
