@@ -38,5 +38,5 @@ def test_a_commit_without_reply_is_neither_lost_nor_doubled(
 
 
 def test_planted_a_blind_retry_is_seen(make_rig: MakeRig, postgres_server: Any) -> None:
-    found = lose_replies(make_rig, postgres_server, "embedded", 5, "forget_applied")
+    found = lose_replies(make_rig, postgres_server, "embedded", CUTS, "forget_applied")
     assert any("twice" in problem for problem in found.problems)
