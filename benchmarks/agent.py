@@ -62,7 +62,8 @@ def main(arguments: Sequence[str]) -> int:
     report.bars.append(Bar(f"median of {options.runs}: agent against bare aiokafka", BAR, ratio, "times"))
     report.add("medians", of_bare=ratio, of_stock=stock)
     report.notes.append(
-        "`us` is the process's own CPU per record; the broker shares the cores. Rates are from the first fetch on."
+        "`us` is the process's own CPU per record; the broker shares the cores. Rates are from the first fetch on. All "
+        "three run with the worker's settings of collector and thread switches."
     )
     report.write(options.out)
     return 0

@@ -80,9 +80,9 @@ def _run(report: Report, transport: str, twins: int, options: argparse.Namespace
     load = loads.Load(
         "", None, twins, options.warm_up + options.seconds, options.tick, options.moving, options.crossing_seconds
     )
+    workers = options.workers if transport == "kafka" else 1
     with stage(transport, options.scratch) as where:
-        row = _measure(where, load, _workers(transport, options), options)
-    workers = _workers(transport, options)
+        row = _measure(where, load, workers, options)
     report.add("runs", transport=transport, workers=workers, twins=twins, **row["run"])
     report.add("cores used", transport=transport, twins=twins, **row["cores"])
     report.add("cores of postgresql", transport=transport, twins=twins, **row["postgresql"])
@@ -90,10 +90,6 @@ def _run(report: Report, transport: str, twins: int, options: argparse.Namespace
     for step, taken in row["rounds"].items():
         report.add("steps of a commit round", transport=transport, twins=twins, step=step, **taken)
     return bool(row["run"]["held"])
-
-
-def _workers(transport: str, options: argparse.Namespace) -> int:
-    return options.workers if transport == "kafka" else 1
 
 
 def _measure(where: Stage, load: loads.Load, count: int, options: argparse.Namespace) -> dict[str, Any]:

@@ -33,7 +33,10 @@ class OutboxPublisher:
         """Send for ever. Broker or database away: wait and try again; nothing is dropped."""
         while True:
             try:
-                connection = await asyncio.to_thread(open_outbox, self._uri) if self._active() else None
+                if not self._active():
+                    await asyncio.sleep(_POLL_SECONDS)
+                    continue
+                connection = await asyncio.to_thread(open_outbox, self._uri)
                 if connection is None:
                     await asyncio.sleep(_STANDBY_SECONDS)
                     continue

@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from schemas.effects import Effect, write_effect
+from schemas.effects import Effect, order_of, write_effect
 from schemas.events import Headers
 from twins.block import Block, Effects, Model
 from twins.frame import RawRecord, read_frame
@@ -152,7 +152,7 @@ def check_duplicates_change_nothing(model: Model, records: Sequence[RawRecord]) 
     ]
     cuts = range(len(records), len(records) + len(again), 7)
     twice = fold(model, [*records, *again], cuts)
-    new = [effect for effect in twice.effects if int(effect.id.rsplit("/", 2)[1]) >= after]
+    new = [effect for effect in twice.effects if order_of(effect.id)[2] >= after]
     assert [effect.data.get("reason") for effect in new] == ["duplicate"] * len(again), "a duplicate had another effect"
     assert twice.block.snapshot() == once.block.snapshot(), "a duplicate changed the state"
 
@@ -227,11 +227,7 @@ def _numbered(records: Sequence[RawRecord]) -> list[RawRecord]:
 
 def _lines_from(folded: Folded, offset: int) -> list[bytes]:
     """Lines of effects of records from an offset on."""
-    return [
-        line
-        for line, effect in zip(folded.lines, folded.effects, strict=True)
-        if int(effect.id.rsplit("/", 2)[1]) >= offset
-    ]
+    return [line for line, effect in zip(folded.lines, folded.effects, strict=True) if order_of(effect.id)[2] >= offset]
 
 
 def _belief(block: Block, key: str) -> bytes:

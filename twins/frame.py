@@ -29,7 +29,7 @@ _QUALITY = {"good": GOOD, "uncertain": UNCERTAIN, "bad": BAD}
 
 
 class RawRecord(Protocol):
-    """One record as a transport hands it over. aiokafka's records are, as they stand."""
+    """One record as a transport hands it over. Those of aiokafka's parser are, as they stand."""
 
     @property
     def offset(self) -> int: ...
@@ -169,7 +169,7 @@ class FrameReader:
         """Read records, in offset order."""
         rows = _Rows(len(records))
         likely = self._plain.likely(records)
-        unlikely = set(range(len(records))).difference(likely) if len(likely) < len(records) else ()
+        unlikely = sorted(set(range(len(records))).difference(likely)) if len(likely) < len(records) else ()
         self._read_plain(records, likely, rows)
         for place in unlikely:
             self._read_any(records[place], place, rows)

@@ -98,11 +98,12 @@ class PlainReadings:
                 self._of.clear()
             self._last[key] = shape
             self._of.pop(key, None)
-            if last is None and (decode := self._decoders.get(shape)) is not None:
-                self._of[key] = _Known(subject, shape, decode)
-        elif (decode := self._decoders.get(shape)) is not None:
+        if last is not None and last != shape:
+            return
+        decode = self._decoders.get(shape)
+        if decode is not None:
             self._of[key] = _Known(subject, shape, decode)
-        elif len(self._decoders) < MOST_SHAPES:
+        elif last is not None and len(self._decoders) < MOST_SHAPES:
             if len(self._seen) >= MOST_TWINS:
                 self._seen.clear()
             self._seen[shape] = self._seen.get(shape, 0) + 1
@@ -134,7 +135,7 @@ class PlainReadings:
             if max(map(len, values)) > LARGEST_RECORD:
                 return None
             said = _read_headers(records)
-            if [subject.encode() for subject in said.subjects] != [record.key for record in records]:
+            if said.subjects != subjects:  # which are those of the keys
                 return None
             event_times = [parse_instant(time) for time in said.times]
             record_times = event_times

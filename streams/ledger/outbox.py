@@ -10,7 +10,7 @@ import psycopg
 
 from streams.ledger.connect import connect
 
-SILENT_SECONDS = 30  # longer than an append to a broker that is slow
+SILENT_SECONDS = 8  # of a process that stands still: another publishes within 10 s
 _LOCK = 7_205_004  # advisory: who publishes
 _PACK = msgspec.json.Encoder()
 _UNPACK = msgspec.json.Decoder(list[tuple[str, str]])
@@ -55,15 +55,18 @@ def write_outbox(connection: psycopg.Connection[Any], messages: Sequence[Message
 def open_outbox(uri: str) -> psycopg.Connection[Any] | None:
     """Open a connection that may publish; give None where another process does: one at a time keeps the order.
 
-    Its lock ends with the connection, which the server ends when its process stands still.
+    Its lock ends with the connection, which the server ends when its process stands still, or waits for the broker for
+    so long; then what was under way may be sent again, with the same ids.
     """
     connection = connect(uri, autocommit=True, name="twinstream-outbox")
-    connection.execute(f"set idle_session_timeout = '{SILENT_SECONDS}s'")
-    row = connection.execute("select pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
-    if row is not None and row[0]:
-        return connection
-    connection.close()
-    return None
+    row = None
+    try:
+        connection.execute(f"set idle_session_timeout = '{SILENT_SECONDS}s'")
+        row = connection.execute("select pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+    finally:
+        if row is None or not row[0]:
+            connection.close()
+    return connection if row is not None and row[0] else None
 
 
 def read_outbox(connection: psycopg.Connection[Any], limit: int) -> list[Waiting]:

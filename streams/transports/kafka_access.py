@@ -21,7 +21,6 @@ from schemas.placement import partition_of
 from streams.log import Placed, Row
 from streams.log.read import LIMIT_RECORDS
 from streams.transports.addresses import kafka_servers
-from streams.transports.kafka import place
 
 T = TypeVar("T")
 
@@ -141,8 +140,6 @@ class KafkaWriter:
                     client_id=self._name,
                     acks="all",
                     enable_idempotence=True,
-                    partitioner=place,
-                    linger_ms=2,
                     max_batch_size=256 << 10,
                     max_request_size=LARGEST_REQUEST,
                 )

@@ -27,6 +27,7 @@ def lose_replies(make_rig: MakeRig, server: Any, transport: str, cuts: int, *def
         proxy.share = 0.0
         rig.stop_feeding()
         rig.end_well(life)
+        assert proxy.cut_after >= cuts
         print(f"COMMITs cut: {proxy.cut_before} before they were done, {proxy.cut_after} after")
     return rig.verify()
 
@@ -37,6 +38,6 @@ def test_a_commit_without_reply_is_neither_lost_nor_doubled(
     assert not lose_replies(make_rig, postgres_server, transport, CUTS).problems
 
 
-def test_planted_a_blind_retry_is_seen(make_rig: MakeRig, postgres_server: Any) -> None:
-    found = lose_replies(make_rig, postgres_server, "embedded", CUTS, "forget_applied")
+def test_planted_a_blind_retry_is_seen(make_rig: MakeRig, transport: str, postgres_server: Any) -> None:
+    found = lose_replies(make_rig, postgres_server, transport, CUTS, "forget_applied")
     assert any("twice" in problem for problem in found.problems)

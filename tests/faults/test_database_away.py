@@ -22,8 +22,8 @@ from tests.faults.workers import Life, until
 pytestmark = [pytest.mark.postgres, pytest.mark.faults]
 SEED = 20261205
 LONG = os.environ.get("TWINSTREAM_LONG_FAULTS", "") not in ("", "0")
-AWAY_AT_START_SECONDS = 95.0 if LONG else 6.0
-AWAY_SECONDS = 60.0 if LONG else 12.0
+AWAY_AT_START_SECONDS = 95.0 if LONG else 10.0
+AWAY_SECONDS = 60.0 if LONG else 15.0
 CATCH_UP_SECONDS = 60.0
 GROWTH_BYTES = 64 << 20
 PENDING_RECORDS = 1000

@@ -128,6 +128,8 @@ def test_a_stale_engine_ends_with_75(uri: str) -> None:
     bench.engine.fold(0, one_unit(10))
     assert bench.ended.wait(10)
     assert bench.codes == [EXIT_STALE]
+    assert rows_of(uri, "select count(*) from reading") == [(0,)]
+    assert rows_of(uri, "select * from trouble") == []
     bench.stop()
 
 
@@ -142,7 +144,6 @@ def test_an_engine_that_leaves_goes_quietly_where_an_heir_came_first(uri: str) -
     assert bench.codes == []
     assert rows_of(uri, "select count(*) from reading") == [(0,)], "it wrote what is the heir's to write"
     assert rows_of(uri, "select * from trouble") == []
-    bench.stop()
 
 
 def test_a_failure_of_a_fold_is_noted_where_it_happened(uri: str) -> None:
