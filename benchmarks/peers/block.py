@@ -21,6 +21,7 @@ from twins.frame import Frame
 LIMIT = 10.0  # of dissolved oxygen [%]
 ESTIMATE_EVERY = 60  # readings
 _NAME = "fedbatch@1"
+_NEVER = -1
 
 
 class FedBatchBlock:
@@ -60,7 +61,7 @@ class FedBatchBlock:
     def _step(self, frame: Frame, effects: Effects, slots: Any, rows: Any, z: Any) -> None:
         """Step some twins by one reading each, those a like time apart together."""
         times = frame.columns.event_time[rows]
-        elapsed = times - self._time[slots]
+        elapsed = np.where(self._time[slots] == _NEVER, 0, times - self._time[slots])  # its first reading began a twin
         for apart in np.unique(elapsed):
             of = elapsed == apart
             some = slots[of]
@@ -106,7 +107,7 @@ class FedBatchBlock:
         x, p = begin_all(z[[firsts[key] for key in new]].T)
         self._x, self._p = np.concatenate([self._x, x], axis=1), np.concatenate([self._p, p], axis=2)
         count = len(new)
-        self._time = np.concatenate([self._time, np.full(count, -1)])
+        self._time = np.concatenate([self._time, np.full(count, _NEVER)])
         self._since = np.concatenate([self._since, np.full(count, -1)])
         self._alarm = np.concatenate([self._alarm, np.zeros(count, dtype=np.bool_)])
 

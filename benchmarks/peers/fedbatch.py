@@ -5,7 +5,8 @@ Jacobian by forward differences, and update with the seven measurements: `Scalar
 people write it; `step_all` all twins of a pass in one call. `check` holds them together.
 
 States: biomass, substrate [g/L], oxygen [%], temperature [Cel], pH, agitation [1/min], airflow [L/min], pressure
-[bar]; all but substrate are measured. The numbers are assumed: nobody's process, of plausible size.
+[bar]; all but substrate are measured. The numbers are assumed: nobody's process, of plausible size, and slow enough
+for steps of a minute.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ NUDGE = (1e-4, 1e-4, 1e-2, 1e-3, 1e-4, 1e-2, 1e-4, 1e-5)  # steps of the differe
 
 def rates(x: Any, s: Any, o: Any, t: Any, h: Any, n: Any, f: Any, r: Any) -> tuple[Any, ...]:
     """Give what changes per hour; floats or arrays of one shape."""
-    growth = 0.3 * s / (s + 0.2) * o / (o + 5.0)
+    s, o = s * (s > 0), o * (o > 0)  # a filter's substrate may go below nothing; what grows on it may not
+    growth = 0.3 * s / (s + 0.2) * o / (o + 20.0)
     uptake = growth * x
-    transfer = 0.4 * n * f / (f + 0.5)
+    transfer = 0.1 * n * f / (f + 0.5)
     return (
         uptake - 0.01 * x,
         0.8 - 2.0 * uptake,
-        transfer * (100.0 - o) - 900.0 * uptake,
+        transfer * (100.0 - o) - 90.0 * uptake,
         -2.0 * (t - 30.0) + 0.4 * uptake,
         -1.0 * (h - 5.5) - 0.05 * uptake,
         0.5 * (300.0 + 4.0 * (80.0 - o) - n) * 0.1,
@@ -111,8 +113,8 @@ def step_all(x: np.ndarray, p: np.ndarray, hours: float, z: np.ndarray) -> tuple
     return x, p
 
 
-def check(twins: int = 5, steps: int = 20) -> None:
-    """Compare both forms on some random measurements.
+def check(twins: int = 5, steps: int = 200) -> None:
+    """Compare both forms on some random measurements, a minute apart.
 
     Raises
     ------
@@ -127,8 +129,8 @@ def check(twins: int = 5, steps: int = 20) -> None:
     singles = [scalar.begin(z[:, j].tolist()) for j in range(twins)]
     for _ in range(steps):
         z = base * (1 + 0.01 * rng.normal(size=(len(MEASURED), twins)))
-        x, p = step_all(x, p, 1 / 3600, z)
-        singles = [scalar.step(*singles[j], 1 / 3600, z[:, j].tolist()) for j in range(twins)]
+        x, p = step_all(x, p, 1 / 60, z)
+        singles = [scalar.step(*singles[j], 1 / 60, z[:, j].tolist()) for j in range(twins)]
     for j, (one, covariance) in enumerate(singles):
         np.testing.assert_allclose(x[:, j], one, rtol=1e-6)
         np.testing.assert_allclose(p[:, :, j].ravel(), covariance, rtol=1e-4, atol=1e-7)
