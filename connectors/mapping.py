@@ -35,6 +35,7 @@ from schemas.units import find_unit
 
 LARGEST_MAPPING = 1 << 18  # bytes
 DEEPEST = 20
+ROW = "{row}"  # as `time.column`: the number of the line stands for a time the file does not have
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -124,7 +125,9 @@ def fields_of(template: str) -> list[str]:
 
 
 def time_columns(time: Time) -> list[str]:
-    """Give the columns a time is read from: the fields of a template, or the one column."""
+    """Give the columns a time is read from: the fields of a template, or the one column; none if rows are counted."""
+    if time.column == ROW:
+        return []
     return fields_of(time.column) or [time.column]
 
 

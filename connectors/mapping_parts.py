@@ -62,7 +62,8 @@ class Header(Model):
 class Time(Model):
     """When a row happened: `format` h, min, s, ms or d since `origin`; `iso`; or a strptime pattern.
 
-    `column` is one column, or a template of several ("{Date} {Time}"). `zone` is that of times without one.
+    `column` is one column, or a template of several ("{Date} {Time}"). `zone` is that of times without one. A file
+    without times says `{row}`: each line is then one `format` after the line before.
     """
 
     column: Template
@@ -89,6 +90,10 @@ class Time(Model):
                     "give one such as 2026-01-01T00:00:00Z"
                 )
             check_origin(self.origin)
+        elif self.column == "{row}":
+            raise ValueError(
+                f"expected a `format` of h, min, s, ms or d with `column: {{row}}`, received {self.format!r}"
+            )
         elif self.origin is not None:
             raise ValueError(f"expected no `origin` for absolute times, received {self.origin!r}; leave it out")
         if not self.relative and self.format != "iso":

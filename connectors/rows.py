@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.cells import clock_reader, read_number
-from connectors.mapping import Mapping, check_header, time_columns
+from connectors.mapping import ROW, Mapping, check_header, time_columns
 from connectors.mapping_parts import ChannelColumn, Feed, Sample
 from connectors.outgoing import BadLine, Entry, subject_or_none
 from schemas.bioreactor import (
@@ -102,14 +102,17 @@ class RowReader:
         self._clock: Callable[[str], Instant] = clock_reader(time.format, self._decimal, time.origin, time.zone_info())
         self._time_columns = time_columns(time)
         self._time_template = time.column if "{" in time.column else None
+        self._counts_rows = time.column == ROW
 
-    def place(self, cells: Sequence[str]) -> Place:
+    def place(self, line: int, cells: Sequence[str]) -> Place:
         """Read which unit, which batch and when. Raises InvalidFieldError if one cannot be told."""
         if len(cells) != len(self.header):
             raise InvalidFieldError(expected=f"{len(self.header)} cells", received=f"{len(cells)}", where="row")
         subject = check_id(self._fill(self.mapping.subject, cells, {}), "subject")
         batch = self.mapping.batch
         name = None if batch is None else check_id(self._fill(batch.name, cells, {"subject": subject}), "batch.name")
+        if self._counts_rows:
+            return Place(subject, name, self._clock(str(line)))
         text = self._time_template
         when = cells[self._at[self._time_columns[0]]] if text is None else self._fill(text, cells, {})
         return Place(subject, name, self._clock(when.strip()))
@@ -125,7 +128,7 @@ class RowReader:
             Its line in the file, from 1.
         cells : sequence of str
         place : Place
-            What `place(cells)` gave.
+            What `place(line, cells)` gave.
         state : UnitState or None
             What is remembered of the unit; None at its first row. Left as it was.
         span : Span or None
@@ -154,7 +157,8 @@ class RowReader:
         if known:
             subject = subject_or_none(self._fill(self.mapping.subject, cells, {}))
         shown = {"cells": [cell[:_CELL_SHOWN] for cell in cells[:200]], "line": line}
-        time = known.get(self._time_columns[0], "")[:80] if error.where == "time" else f"row {line}: {error}"[:300]
+        unreadable = error.where == "time" and not self._counts_rows
+        time = known.get(self._time_columns[0], "")[:80] if unreadable else f"row {line}: {error}"[:300]
         return _bad(self.mapping, f"{line}-row", "bioreactor.reading", subject, time, shown, near)
 
     def cell(self, cells: Sequence[str], column: str) -> str | None:

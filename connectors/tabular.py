@@ -275,7 +275,7 @@ def _cut(text: str, table: TableFormat) -> list[str]:
 def _place(reader: RowReader, line: Line) -> Place:
     if line.fault is not None:
         raise line.fault
-    return reader.place(line.cells)
+    return reader.place(line.number, line.cells)
 
 
 def _widened(span: Span, line: int, when: Instant, by_time: bool) -> Span:

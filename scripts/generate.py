@@ -16,12 +16,14 @@ from schemas.catalog import CATALOG, Entry, Schema, components
 from schemas.instants import HOUR
 from schemas.topics import TOPICS
 from schemas.units import CANONICAL, UNITS
+from scripts.models_page import with_models
 from streams.settings import Settings
 from twins.bioreactor.parameters.assumed_growth import GROWTH
 
 ROOT = Path(__file__).resolve().parents[1]
 OPERATIONS = ROOT / "docs" / "operations.md"
 BIOREACTOR = ROOT / "docs" / "bioreactor.md"
+MODELS_PAGE = ROOT / "docs" / "models.md"
 
 _HEAD = """\
 # Topics, events and effects
@@ -71,6 +73,7 @@ def files() -> dict[Path, str]:
         ROOT / "docs" / "events.md": events_page(),
         OPERATIONS: with_settings(OPERATIONS.read_text()),
         BIOREACTOR: with_parameters(BIOREACTOR.read_text()),
+        MODELS_PAGE: with_models(MODELS_PAGE.read_text()),
     }
 
 

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from schemas.errors import TwinstreamError, UsageError
-from streams.cli import inspect, offline, roles, sources
+from streams.cli import golden, inspect, offline, roles, simulate, sources
 from streams.cli.say import complain
 from streams.supervisor import follow_supervisor
 
@@ -25,6 +25,8 @@ app.add_typer(ingest, name="ingest")
 roles.register(app)
 sources.register(app, ingest)
 offline.register(app)
+simulate.register(app)
+golden.register(app)
 inspect.register(app)
 
 

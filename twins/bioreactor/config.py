@@ -12,13 +12,13 @@ from msgspec import Meta, Struct
 from schemas.bioreactor import TAG_DIMENSIONS
 from schemas.errors import InputError, SettingsError
 from schemas.units import CANONICAL, find_unit
+from twins.alarming.limits import Priority
 from twins.bioreactor.parameters.assumed_growth import GROWTH, INDEX
 
 MODELS = ("growth",)
 VERSION = 1  # of the model's equations: raise it when the same events would give other numbers
 MAX_LIMITS = 64
 
-Priority = Literal["low", "medium", "high", "critical"]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 # What can be forecast, hence be given a predicted limit, and its unit (None: that of the biomass signal).
 FORECAST_UNITS: dict[str, str | None] = {"biomass": None, "growth_rate": "/h", "volume": "L"}

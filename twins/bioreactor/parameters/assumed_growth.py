@@ -6,20 +6,7 @@ They are deliberately not tied to one organism. A run that knows better says so,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter: its default, its unit, the range it may be set to, and where the default comes from."""
-
-    name: str
-    value: float
-    unit: str
-    low: float
-    high: float
-    source: str
-
+from twins.bioreactor.parameters.parameter import Parameter
 
 GROWTH: tuple[Parameter, ...] = (
     Parameter("growth_rate_mean", 0.05, "/h", -1.0, 5.0, "assumed: between mammalian (0.03) and fed-batch yeast (0.1)"),
