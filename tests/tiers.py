@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ TIERS = [
     Tier("browser", "a Chromium, for the dashboard", lambda: any(map(shutil.which, CHROMIUMS))),
     Tier("node", "Node.js with npm, for the AsyncAPI parser and the compose schema", _node),
     Tier("prometheus", "Prometheus and promtool, for the alarms and panels", _prometheus),
+    Tier(
+        "jax",
+        "JAX (pip install 'twinstream[jax]'), which no lock holds: 350 MB",
+        lambda: find_spec("jax") is not None,
+        optional=True,
+    ),
     Tier("realdata", f"the published data sets in {REAL_DATA}", REAL_DATA.is_dir, optional=True),
 ]
 

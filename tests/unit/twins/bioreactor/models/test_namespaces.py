@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -62,10 +63,11 @@ def test_the_strict_arrays_do_refuse() -> None:
         StrictNamespace().cumsum(one)
 
 
+@pytest.mark.jax
 @NAMES
 def test_jax_gives_what_numpy_gives(name: str) -> None:
     """Jitted, in double precision: to rounding, 1e-12 of each value (XLA orders and fuses operations its own way)."""
-    jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'twinstream[jax]'")
+    jax = importlib.import_module("jax")
     jax.config.update("jax_enable_x64", True)
     model = MODELS[name]
     xp = jax.numpy
