@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from schemas.errors import SettingsError, UsageError
+from streams.cli.output import output
 from streams.cli.say import say
 from streams.cli.sources import MapOption
 
@@ -98,7 +99,8 @@ def fit(
     except msgspec.ValidationError as error:
         raise SettingsError(f"expected options of `golden fit`, received {error}") from None
     golden, recording = fit_file(runs, map_file, _words(tags), _words(without), options, calibrate)
-    _write(out, write_golden(golden))
+    with output(out) as sink:
+        sink.write(write_golden(golden))
     _say_bad(recording)
     for line in describe(golden):
         say(line)
@@ -128,7 +130,8 @@ def score(
     scored, recording = score_file(golden, runs, map_file, unfinished=unfinished)
     if out is not None or not summary:
         body = b"".join(line + b"\n" for line in score_lines(golden, scored, recording, top, in_a_row))
-        _write(out, body)
+        with output(out) as sink:
+            sink.write(body)
     if summary:
         lines = [
             run_line(golden, scored, number, int(recording.runs[number].times[0]), in_a_row)
@@ -145,14 +148,3 @@ def _say_bad(recording: Recording) -> None:
 
 def _words(text: str | None) -> list[str]:
     return [] if text is None else [one.strip() for one in text.split(",") if one.strip()]
-
-
-def _write(path: Path | None, body: bytes) -> None:
-    if path is None:
-        sys.stdout.buffer.write(body)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        path.write_bytes(body)
-    except OSError as error:
-        raise UsageError(f"expected a file that can be written, {path} gave: {error.strerror}") from None

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
@@ -14,6 +11,7 @@ import typer
 from connectors.jsonl import open_bytes
 from schemas import catalog
 from schemas.errors import UsageError
+from streams.cli.output import output
 from streams.cli.say import say
 
 
@@ -38,7 +36,7 @@ def fold(
 
     model = load_model(kind, config)
     count = rejects = 0
-    with open_bytes(events) as lines, _output(out) as sink:
+    with open_bytes(events) as lines, output(out) as sink:
         for line in fold_lines(model, lines, frame_records):
             sink.write(line + b"\n")
             count += 1
@@ -60,16 +58,3 @@ def schema(
     if name not in names:
         raise UsageError(f"expected a type that `twinstream schema` lists, received {name!r}")
     typer.echo(msgspec.json.format(msgspec.json.encode(catalog.json_schema(name)), indent=2).decode())
-
-
-@contextmanager
-def _output(path: Path | None) -> Iterator[IO[bytes]]:
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
-        with path.open("wb") as sink:
-            yield sink
-    except OSError as error:
-        raise UsageError(f"expected a file that can be written, {path} gave: {error.strerror}") from None

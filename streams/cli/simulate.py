@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import msgspec
 import typer
 
 from schemas.errors import UsageError
+from streams.cli.output import output
 from streams.cli.say import say
 
 KINDS = ("bioreactor",)
@@ -40,13 +40,6 @@ def simulate(
         given = read_parameters(parameters, models, asked.model)
         asked = msgspec.structs.replace(asked, parameters={**given, **asked.parameters})
     result = simulate_bioreactor(asked, models)
-    line = msgspec.json.encode(result, order="sorted") + b"\n"
-    if out is None:
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-    else:
-        try:
-            out.write_bytes(line)
-        except OSError as error:
-            raise UsageError(f"expected a file that can be written, {out} gave: {error.strerror}") from None
+    with output(out) as sink:
+        sink.write(msgspec.json.encode(result, order="sorted") + b"\n")
     say(f"{result['model']}: {len(result['times_hours'])} times, {asked.draws} draw{'s' * (asked.draws > 1)}")

@@ -106,8 +106,8 @@ def check_parameter(name: str, value: float) -> tuple[str, str] | None:
     if place is None:
         return f"one of the parameters {', '.join(INDEX)}", repr(name)[:80]
     parameter = GROWTH[place]
-    if not (math.isfinite(value) and parameter.low <= value <= parameter.high):
-        return f"{name} between {parameter.low:g} and {parameter.high:g} {parameter.unit}", f"{value!r}"
+    if not parameter.allows(value):
+        return parameter.range, f"{value!r}"
     return None
 
 

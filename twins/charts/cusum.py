@@ -19,10 +19,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.errors import SettingsError
-from twins.charts.rules import NEVER, Bools, Floats, Ints, Marks, check_shapes
+from twins.charts.points import (
+    HIGH,
+    LOW,
+    NEVER,
+    Bools,
+    Floats,
+    Ints,
+    Marks,
+    begins,
+    check_longest_gap,
+    check_shapes,
+    chosen,
+)
 from twins.charts.run_length import cusum_limit
-
-HIGH, LOW = 1, 2  # bits of what fired
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +58,7 @@ class CusumChart:
             raise SettingsError(f"expected a CUSUM reference value above 0, received {self.reference}")
         if not 0 < self.decision < np.inf:
             raise SettingsError(f"expected a CUSUM decision interval above 0, received {self.decision}")
-        if self.longest_gap < 0:
-            raise SettingsError(f"expected a longest gap of 0 us or more, received {self.longest_gap}")
+        check_longest_gap(self.longest_gap)
 
 
 def cusum_for(reference: float, points_between_false_alarms: float, longest_gap: int) -> CusumChart:
@@ -121,31 +130,25 @@ def step(
     check_shapes(state.seen, instants, residuals, there)
     take = there & np.isfinite(residuals)
     signalled = (state.high > chart.decision) | (state.low > chart.decision)
-    fresh = (state.seen == NEVER) | (instants - state.seen > chart.longest_gap) | signalled
+    fresh = begins(state.seen, instants, chart.longest_gap) | signalled
     z = np.where(take, residuals, 0.0)
     before_high, before_low = np.where(fresh, 0.0, state.high), np.where(fresh, 0.0, state.low)
     high = np.maximum(0.0, before_high + z - chart.reference)
     low = np.maximum(0.0, before_low - z - chart.reference)
     fired = np.where(high > chart.decision, HIGH, 0) | np.where(low > chart.decision, LOW, 0)
     after = CusumState(
-        np.where(take, high, state.high),
-        np.where(take, low, state.low),
-        np.where(take, _since(before_high, high, state.high_since, instants), state.high_since),
-        np.where(take, _since(before_low, low, state.low_since, instants), state.low_since),
-        np.where(take, np.maximum(instants, state.seen), state.seen),
+        high,
+        low,
+        _since(before_high, high, state.high_since, instants),
+        _since(before_low, low, state.low_since, instants),
+        np.maximum(instants, state.seen),
     )
-    return after, np.where(take, fired, 0).astype(np.uint16)
+    return chosen(take, after, state), np.where(take, fired, 0).astype(np.uint16)
 
 
 def restart(state: CusumState, which: Bools) -> CusumState:
     """Make charts forget their points, as after a correction of the process."""
-    return CusumState(
-        np.where(which, 0.0, state.high),
-        np.where(which, 0.0, state.low),
-        np.where(which, NEVER, state.high_since),
-        np.where(which, NEVER, state.low_since),
-        np.where(which, NEVER, state.seen),
-    )
+    return chosen(which, start(len(state.seen)), state)
 
 
 def _since(before: Floats, after: Floats, since: Ints, instants: Ints) -> Ints:

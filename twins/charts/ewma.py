@@ -18,10 +18,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.errors import SettingsError
-from twins.charts.rules import NEVER, Bools, Floats, Ints, Marks, check_shapes
+from twins.charts.points import (
+    HIGH,
+    LOW,
+    NEVER,
+    Bools,
+    Floats,
+    Ints,
+    Marks,
+    begins,
+    check_longest_gap,
+    check_shapes,
+    chosen,
+)
 from twins.charts.run_length import WEIGHT_SMALLEST, ewma_limit
-
-HIGH, LOW = 1, 2  # bits of what fired
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +60,7 @@ class EwmaChart:
             raise SettingsError(f"expected an EWMA weight of {WEIGHT_SMALLEST} to 1, received {self.weight}")
         if not 0 < self.limit < np.inf:
             raise SettingsError(f"expected an EWMA limit above 0, received {self.limit}")
-        if self.longest_gap < 0:
-            raise SettingsError(f"expected a longest gap of 0 us or more, received {self.longest_gap}")
+        check_longest_gap(self.longest_gap)
 
 
 def ewma_for(weight: float, points_between_false_alarms: float, longest_gap: int, growing: bool = False) -> EwmaChart:
@@ -119,18 +128,14 @@ def step(
     """
     check_shapes(state.seen, instants, residuals, there)
     take = there & np.isfinite(residuals)
-    fresh = (state.seen == NEVER) | (instants - state.seen > chart.longest_gap)
+    fresh = begins(state.seen, instants, chart.longest_gap)
     keep = 1.0 - chart.weight
     average = chart.weight * np.where(take, residuals, 0.0) + keep * np.where(fresh, 0.0, state.average)
     faded = keep * keep * np.where(fresh, 1.0, state.faded)
     limit = _limit(chart, faded)
     fired = np.where(average > limit, HIGH, np.where(average < -limit, LOW, 0)).astype(np.uint16)
-    after = EwmaState(
-        np.where(take, average, state.average),
-        np.where(take, faded, state.faded),
-        np.where(take, np.maximum(instants, state.seen), state.seen),
-    )
-    return after, np.where(take, fired, np.uint16(0))
+    after = EwmaState(average, faded, np.maximum(instants, state.seen))
+    return chosen(take, after, state), np.where(take, fired, np.uint16(0))
 
 
 def limits(chart: EwmaChart, state: EwmaState) -> Floats:
@@ -140,12 +145,7 @@ def limits(chart: EwmaChart, state: EwmaState) -> Floats:
 
 def restart(state: EwmaState, which: Bools) -> EwmaState:
     """Make charts forget their points, as after a correction of the process."""
-    fresh = start(len(state.seen))
-    return EwmaState(
-        np.where(which, fresh.average, state.average),
-        np.where(which, fresh.faded, state.faded),
-        np.where(which, fresh.seen, state.seen),
-    )
+    return chosen(which, start(len(state.seen)), state)
 
 
 def _limit(chart: EwmaChart, faded: Floats) -> Floats:

@@ -20,7 +20,7 @@ from scipy.special import ndtr
 
 from schemas.errors import SettingsError
 from twins.charts import rules
-from twins.charts.rules import Floats, Marks
+from twins.charts.points import Floats, Marks
 
 _LINES = np.arange(-3.0, 4.0)
 _ZONES = np.arange(-3.5, 4.0)  # a point of each

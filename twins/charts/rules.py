@@ -21,14 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from schemas.errors import ShapeError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Marks = NDArray[np.uint16]
+from twins.charts.points import NEVER, Bools, Floats, Ints, Marks, begins, check_shapes, chosen
 
 # Bits of what fired.
 NELSON_1, NELSON_2, NELSON_3, NELSON_4, NELSON_5, NELSON_6, NELSON_7, NELSON_8 = (1 << bit for bit in range(8))
@@ -54,7 +48,6 @@ MEANINGS: tuple[tuple[str, str], ...] = (
 ABOVE, BELOW, ABOVE_1, BELOW_1, ABOVE_2, BELOW_2, WITHIN_1, ROSE, FELL = range(9)
 REGISTERS = 9
 REMEMBERED = 15  # points: what the longest rule looks at
-NEVER = -1
 
 _ALL = (1 << REMEMBERED) - 1
 _ZIG, _ZAG = 0x1555, 0x0AAA  # 13 differences that alternate
@@ -120,20 +113,15 @@ def step(
     """
     check_shapes(state.seen, instants, residuals, there)
     take = there & np.isfinite(residuals)
-    fresh = (state.seen == NEVER) | (instants - state.seen > longest_gap)
+    fresh = begins(state.seen, instants, longest_gap)
     registers = advance(np.where(fresh, np.uint16(0), state.registers), state.previous, fresh, residuals)
     fired = np.where(take, judge(registers, residuals), np.uint16(0))
-    after = RuleState(
-        np.where(take, registers, state.registers),
-        np.where(take, residuals, state.previous),
-        np.where(take, np.maximum(instants, state.seen), state.seen),
-    )
-    return after, fired
+    return chosen(take, RuleState(registers, residuals, np.maximum(instants, state.seen)), state), fired
 
 
 def restart(state: RuleState, which: Bools) -> RuleState:
     """Make charts forget their points, as after a correction of the process."""
-    return RuleState(np.where(which, np.uint16(0), state.registers), state.previous, np.where(which, NEVER, state.seen))
+    return chosen(which, start(len(state.seen)), state)
 
 
 def names_of(fired: int) -> tuple[str, ...]:
@@ -175,13 +163,6 @@ def judge(r: Marks, z: Floats) -> Marks:
     for bit, fires in enumerate(rules):
         fired |= fires.astype(np.uint16) << np.uint16(bit)
     return fired
-
-
-def check_shapes(seen: Ints, *arrays: NDArray[np.generic]) -> None:
-    """Raise ShapeError unless every array has one element a chart."""
-    for array in arrays:
-        if array.shape != seen.shape:
-            raise ShapeError(f"expected arrays of shape {seen.shape}, one element a chart, received {array.shape}")
 
 
 def _bits(count: int) -> np.uint16:

@@ -21,7 +21,8 @@ from schemas.errors import SettingsError
 from schemas.instants import MINUTE
 from twins.charts.cusum import CusumState
 from twins.charts.ewma import EwmaState
-from twins.charts.rules import Bools, Floats, Ints, Marks, RuleState
+from twins.charts.points import Bools, Floats, Ints, Marks
+from twins.charts.rules import RuleState
 
 State = TypeVar("State", RuleState, EwmaState, CusumState)
 

@@ -19,18 +19,13 @@ here growth is 0 there.
 
 from __future__ import annotations
 
-from twins.bioreactor.models.cho_xing import viability
-from twins.bioreactor.models.model import Array, Model, Namespace, Output, StateInfo, available, places, rows, stack
+from twins.bioreactor.models.cells import CHO_CULTURE, VIABILITY, growth_output
+from twins.bioreactor.models.model import Array, Model, Namespace, StateInfo, available, places, rows, stack
 from twins.bioreactor.models.volume import EVAPORATION, FEED_RATE, exchange, feed_of, volume_state
 from twins.bioreactor.parameters.duran_villalobos_cho import DURAN_CHO
 
 STATES = (
-    StateInfo("viable_cells", "/L", "log", 1e8, "viable cells", 2e8),
-    StateInfo("dead_cells", "/L", "softplus", 1e8, "dead cells", 0.0),
-    StateInfo("glucose", "mmol/L", "softplus", 1.0, "glucose", 25.0),
-    StateInfo("glutamine", "mmol/L", "softplus", 0.1, "glutamine", 4.0),
-    StateInfo("lactate", "mmol/L", "softplus", 1.0, "lactate", 0.0),
-    StateInfo("ammonia", "mmol/L", "softplus", 0.1, "ammonia", 0.0),
+    *CHO_CULTURE,
     StateInfo("inhibitor", "mmol/L", "softplus", 1.0, "secondary inhibitor", 0.0),
     volume_state(1.0),
 )
@@ -88,8 +83,8 @@ CHO_DURAN = Model(
     inputs=INPUTS,
     parameters=DURAN_CHO,
     outputs=(
-        Output("viability", "%", "viable cells of all cells", viability),
-        Output("growth_rate", "/h", "specific growth rate, death not taken off", growth_rate),
+        VIABILITY,
+        growth_output(growth_rate),
     ),
     rates=rates,
     step_hours=1 / 20,

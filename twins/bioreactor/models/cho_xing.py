@@ -18,13 +18,13 @@ is no state (its published saturation is five times that of water) but its uptak
 
 from __future__ import annotations
 
+from twins.bioreactor.models.cells import CHO_CULTURE, VIABILITY, growth_output
 from twins.bioreactor.models.model import (
     Array,
     InputInfo,
     Model,
     Namespace,
     Output,
-    StateInfo,
     available,
     places,
     rows,
@@ -33,15 +33,7 @@ from twins.bioreactor.models.model import (
 from twins.bioreactor.models.volume import EVAPORATION, FEED_RATE, exchange, feed_of, volume_state
 from twins.bioreactor.parameters.xing2010 import XING
 
-STATES = (
-    StateInfo("viable_cells", "/L", "log", 1e8, "viable cells", 2e8),
-    StateInfo("dead_cells", "/L", "softplus", 1e8, "dead cells", 0.0),
-    StateInfo("glucose", "mmol/L", "softplus", 1.0, "glucose", 25.0),
-    StateInfo("glutamine", "mmol/L", "softplus", 0.1, "glutamine", 4.0),
-    StateInfo("lactate", "mmol/L", "softplus", 1.0, "lactate", 0.0),
-    StateInfo("ammonia", "mmol/L", "softplus", 0.1, "ammonia", 0.0),
-    volume_state(1.0),
-)
+STATES = (*CHO_CULTURE, volume_state(1.0))
 _X, _XD, _S, _G, _L, _A, _V = STATES
 INPUTS: tuple[InputInfo, ...] = (
     FEED_RATE,
@@ -92,13 +84,6 @@ def growth_rate(xp: Namespace, t: Array, x: Array, u: Array, p: Array) -> Array:
     return growth_and_death(xp, t, x, u, p)[0]
 
 
-def viability(xp: Namespace, t: Array, x: Array, u: Array, p: Array) -> Array:
-    """Give viable cells as a share of all [%]; 100 in an empty vessel."""
-    X, XD = rows(x, 2)
-    some = X + XD > 0.0
-    return xp.where(some, 100.0 * X / xp.where(some, X + XD, 1.0), 100.0)
-
-
 def oxygen_uptake(xp: Namespace, t: Array, x: Array, u: Array, p: Array) -> Array:
     """Give OUR [mmol/L/h]."""
     (q_O2,) = rows(p, _OXYGEN)
@@ -113,8 +98,8 @@ CHO_XING = Model(
     inputs=INPUTS,
     parameters=XING,
     outputs=(
-        Output("viability", "%", "viable cells of all cells", viability),
-        Output("growth_rate", "/h", "specific growth rate, death not taken off", growth_rate),
+        VIABILITY,
+        growth_output(growth_rate),
         Output("oxygen_uptake", "mmol/L/h", "OUR", oxygen_uptake),
     ),
     rates=rates,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -49,9 +48,8 @@ def check_parameter(model: ProcessModel, name: str, value: float) -> Parameter:
     if parameter is None:
         known = ", ".join(one.name for one in model.parameters)
         raise SettingsError(f"expected a parameter of {model.name} ({known}), received {name!r}")
-    if not (math.isfinite(value) and parameter.low <= value <= parameter.high):
-        span = f"between {parameter.low:g} and {parameter.high:g} {parameter.unit}"
-        raise SettingsError(f"expected {name} {span}, received {value!r}, in the parameters of {model.name}")
+    if not parameter.allows(value):
+        raise SettingsError(f"expected {parameter.range}, received {value!r}, in the parameters of {model.name}")
     return parameter
 
 

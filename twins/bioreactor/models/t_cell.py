@@ -17,8 +17,8 @@ code's own are wrong. pH drifts freely; a controlled vessel does not.
 
 from __future__ import annotations
 
-from twins.bioreactor.models.cho_xing import viability
-from twins.bioreactor.models.model import Array, Model, Namespace, Output, StateInfo, places, rows, stack
+from twins.bioreactor.models.cells import VIABILITY, growth_output
+from twins.bioreactor.models.model import Array, Model, Namespace, StateInfo, places, rows, stack
 from twins.bioreactor.models.volume import EVAPORATION, FEED_RATE, exchange, feed_of, volume_state
 from twins.bioreactor.parameters.duran_villalobos_t_cell import DURAN_T_CELL
 
@@ -75,8 +75,8 @@ T_CELL = Model(
     inputs=INPUTS,
     parameters=DURAN_T_CELL,
     outputs=(
-        Output("viability", "%", "viable cells of all cells", viability),
-        Output("growth_rate", "/h", "specific growth rate, death not taken off", growth_rate),
+        VIABILITY,
+        growth_output(growth_rate),
     ),
     rates=rates,
     step_hours=1 / 20,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 RANGE = 100.0  # assumed: where a source gives no range, a hundredfold either way is still the same quantity
@@ -24,6 +25,15 @@ class Parameter:
     meaning: str = ""
     conditions: str = ""
     spread: float = 0.0
+
+    @property
+    def range(self) -> str:
+        """Say what it may be set to, in words."""
+        return f"{self.name} between {self.low:g} and {self.high:g} {self.unit}"
+
+    def allows(self, value: float) -> bool:
+        """Tell whether it may have this value."""
+        return math.isfinite(value) and self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.errors import SettingsError, ShapeError
 from twins.charts import cusum
 from twins.charts.cusum import CusumChart
-from twins.charts.rules import NEVER
+from twins.charts.points import HIGH, LOW, NEVER
 
 GAP = 1000
 HERE = np.array([True])
@@ -26,7 +26,7 @@ def test_gives_the_textbooks_sums_and_its_estimate_of_when_the_shift_began() -> 
     state = cusum.start(1)
     for point, x in enumerate(DATA[:29], 1):
         state, fired = cusum.step(chart, state, np.array([point]), np.array([x - 10.0]), HERE)
-        assert fired[0] == (cusum.HIGH if point == 29 else 0)
+        assert fired[0] == (HIGH if point == 29 else 0)
     assert state.high[0] == pytest.approx(5.28, abs=1e-9)  # table 9.2, C+ of point 29
     assert state.low[0] == 0.0
     assert state.high_since[0] == 23  # N+ = 7: the shift came between points 22 and 23
@@ -59,7 +59,7 @@ def test_agrees_with_the_formula_on_lists(
                 high = low = 0.0
             newest = now
             high, low = max(0.0, high + z - reference), max(0.0, low - z - reference)
-            assert fired[0] == (cusum.HIGH if high > decision else 0) + (cusum.LOW if low > decision else 0)
+            assert fired[0] == (HIGH if high > decision else 0) + (LOW if low > decision else 0)
             assert (state.high_since[0] == NEVER) == (high == 0)
         else:
             assert fired[0] == 0

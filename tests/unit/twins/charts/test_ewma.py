@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schemas.errors import SettingsError, ShapeError
 from twins.charts import ewma
 from twins.charts.ewma import EwmaChart
+from twins.charts.points import HIGH, LOW
 
 GAP = 1000
 # NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.2.4: lambda 0.3, target 50, s 2.0539
@@ -57,7 +58,7 @@ def test_fires_high_and_low_at_the_limit_and_not_on_it(growing: bool) -> None:
     chart = EwmaChart(0.5, 3.0, GAP, growing)
     share = 0.5**2 if growing else 0.5 / 1.5
     line = 3.0 * share**0.5 / 0.5
-    for z, expected in ((line * 1.000001, ewma.HIGH), (line * 0.999999, 0), (-line * 1.000001, ewma.LOW)):
+    for z, expected in ((line * 1.000001, HIGH), (line * 0.999999, 0), (-line * 1.000001, LOW)):
         _, fired = ewma.step(chart, ewma.start(1), np.array([0]), one(z), HERE)
         assert fired[0] == expected
     exact = EwmaChart(1.0, 3.0, GAP, growing)  # an average of one point, without rounding
@@ -104,7 +105,7 @@ def test_agrees_with_the_formula_on_a_list(series: list[tuple[float, bool, int]]
         assert state.average[0] == pytest.approx(average, abs=1e-12)
         limit = 2.7 * spread**0.5
         if abs(abs(average) - limit) > 1e-9:
-            assert fired[0] == (ewma.HIGH if average > limit else ewma.LOW if average < -limit else 0)
+            assert fired[0] == (HIGH if average > limit else LOW if average < -limit else 0)
 
 
 def test_a_chart_does_not_depend_on_its_neighbours() -> None:

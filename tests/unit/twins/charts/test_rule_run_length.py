@@ -7,7 +7,8 @@ import pytest
 
 from schemas.errors import SettingsError
 from twins.charts import rules, rules_arl, run_lengths
-from twins.charts.rules import Bools, Floats, Ints, Marks, RuleState
+from twins.charts.points import Bools, Floats, Ints, Marks
+from twins.charts.rules import RuleState
 from twins.charts.run_length import shewhart_arl
 
 ONE, TWO, THREE, FOUR = (

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import ShapeError
 from twins.charts import rules
+from twins.charts.points import NEVER
 
 GAP = 1000  # us
 # Values on the lines and between them, so that every tie is met.
@@ -187,7 +188,7 @@ def test_a_rule_fires_again_at_each_further_point() -> None:
 def test_what_is_not_finite_is_missing(bad: float) -> None:
     state, fired = rules.step(rules.start(1), np.array([5]), np.array([bad]), np.array([True]), GAP)
     assert fired[0] == 0
-    assert state.seen[0] == rules.NEVER
+    assert state.seen[0] == NEVER
     assert fold([2.1, bad, 2.1])[-1] >= {"nelson.5"}
 
 

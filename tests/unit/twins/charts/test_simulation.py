@@ -23,7 +23,8 @@ from twins.charts import (
     run_lengths,
     shewhart_arl,
 )
-from twins.charts.rules import Bools, Floats, Ints, Marks, RuleState
+from twins.charts.points import Bools, Floats, Ints, Marks
+from twins.charts.rules import RuleState
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "charts_and_alarms.md"
 SEED, CHARTS, FOREVER = 20260301, 4000, 1 << 60
