@@ -14,6 +14,7 @@ from msgspec import Struct
 Kind = Literal["estimate", "forecast", "alert", "request", "correction", "reject"]
 Lane = Literal["qualified", "advisory"]
 KINDS: tuple[Kind, ...] = ("estimate", "forecast", "alert", "request", "correction", "reject")
+AlertPriority = Literal["low", "medium", "high", "critical"]
 
 
 class Effect(Struct, frozen=True):
@@ -70,7 +71,7 @@ class AlertData(Struct, frozen=True):
     alert: str
     rule: str
     tag: str
-    priority: Literal["low", "medium", "high", "critical"]
+    priority: AlertPriority
     value: float | None
     limit: float | None
     unit: str

@@ -18,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 
+from schemas.effects import AlertPriority
 from schemas.errors import SettingsError
 from schemas.instants import DAY, HOUR, MINUTE
 from twins.alarming import nuisance
@@ -31,12 +32,11 @@ from twins.alarming.floods import (
     count_sliding,
     find_floods,
 )
-from twins.alarming.limits import Priority
 from twins.alarming.nuisance import Source
 from twins.alarming.records import AlarmRecord, Period, check_records
 
 Verdict = Literal["acceptable", "manageable", "over"]
-PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "critical")
+PRIORITIES: tuple[AlertPriority, ...] = ("low", "medium", "high", "critical")
 MOST_FREQUENT = 10
 PER_HOUR_LARGEST = 30  # hours with more are counted
 PER_TEN_MINUTES_LARGEST = 10  # ten minutes with more are counted
@@ -165,7 +165,7 @@ class OperatorReport:
     stale: tuple[str, ...]
     standing: tuple[str, ...]
     most_frequent: tuple[tuple[Source, int], ...]
-    priorities: dict[Priority, int]
+    priorities: dict[AlertPriority, int]
 
 
 def assess(

@@ -17,12 +17,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from schemas.effects import AlertPriority
 from schemas.errors import SettingsError
 from schemas.instants import SECOND
 
 Kind = Literal["alarm", "action", "proven"]
 Side = Literal["low", "high"]
-Priority = Literal["low", "medium", "high", "critical"]
 KINDS: tuple[Kind, ...] = ("alarm", "action", "proven")  # from the inside to the outside
 NO_BRIDGE = 1 << 62  # us: any silence is bridged
 
@@ -40,7 +40,7 @@ class Band(Struct, frozen=True, forbid_unknown_fields=True):
         How far back inside a value must be to clear, in the tag's unit.
     on_delay_seconds, off_delay_seconds : float
         How long it must be beyond, without a break, to raise; and back, to clear. 0 to 86400.
-    priority : Priority
+    priority : AlertPriority
         Of the alarm.
     """
 
@@ -49,7 +49,7 @@ class Band(Struct, frozen=True, forbid_unknown_fields=True):
     deadband: float = 0.0
     on_delay_seconds: Seconds = 0.0
     off_delay_seconds: Seconds = 0.0
-    priority: Priority = "medium"
+    priority: AlertPriority = "medium"
 
 
 class TagLimits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +85,7 @@ class AlarmRule(Struct, frozen=True):
     on_delay: int  # us
     off_delay: int  # us
     bridge: int  # us
-    priority: Priority
+    priority: AlertPriority
 
 
 def rules_of(limits: TagLimits) -> tuple[AlarmRule, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from schemas.effects import AlertPriority
 from schemas.errors import InvalidFieldError, SettingsError
 from schemas.instants import DAY, MINUTE
-from twins.alarming.limits import Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class AlarmRecord:
     ----------
     id, rule, unit, operator : str
         The alarm, its rule, the unit it is of, and the operator position that has to act on it.
-    priority : Priority
+    priority : AlertPriority
         low, medium, high or critical.
     raised_at : int
         [us]. An alarm released from suppression was raised then.
@@ -33,7 +33,7 @@ class AlarmRecord:
     rule: str
     unit: str
     operator: str
-    priority: Priority
+    priority: AlertPriority
     raised_at: int
     cleared_at: int | None = None
     acknowledged_at: int | None = None

@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.bioreactor import TAG_DIMENSIONS
+from schemas.effects import AlertPriority
 from schemas.errors import InputError, SettingsError
 from schemas.units import CANONICAL, find_unit
-from twins.alarming.limits import Priority
 from twins.bioreactor.parameters.assumed_growth import GROWTH, INDEX
 
 MODELS = ("growth",)
@@ -31,7 +31,7 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True):
     low: float | None = None
     high: float | None = None
     deadband: float = 0.0
-    priority: Priority = "high"
+    priority: AlertPriority = "high"
     unit: str | None = None  # None: the canonical unit of the tag
 
 
@@ -43,7 +43,7 @@ class PredictedLimit(Struct, frozen=True, forbid_unknown_fields=True):
     high: float | None = None
     raise_at: Annotated[float, Meta(gt=0, le=1)] = 0.8
     clear_at: Annotated[float, Meta(ge=0, lt=1)] = 0.5
-    priority: Priority = "medium"
+    priority: AlertPriority = "medium"
     unit: str | None = None  # for biomass: the unit of its signal; None: whatever that is
 
 
@@ -76,7 +76,7 @@ class Rule(Struct, frozen=True):
     limit: float
     clear: float  # measured: the value that clears; predicted: the probability
     raise_at: float
-    priority: Priority
+    priority: AlertPriority
 
 
 # Any: a JSON document, whose shape is what is being checked.
