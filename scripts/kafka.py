@@ -29,7 +29,8 @@ from types import TracebackType
 VERSION = "4.1.1"
 SCALA = "2.13"
 HEAP = "512m"
-FETCH_SECONDS = 600.0
+FETCH_SECONDS = 300.0
+FETCH_PAUSES = (5.0, 20.0)  # s, before the second try and the third: a repository may refuse for a moment
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
@@ -114,16 +115,21 @@ def fetch() -> Path:
             f"-DoutputDirectory={jars}",
             "-DincludeScope=runtime",
         ]
-        try:
-            done = subprocess.run(
-                command, cwd=scratch, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise KafkaUnavailableError(f"expected Maven to end within {FETCH_SECONDS:g} s; try again") from None
-        if done.returncode:
-            raise KafkaUnavailableError(
-                f"Maven could not bring Kafka's jars:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-            )
+        for pause in (*FETCH_PAUSES, None):
+            try:
+                done = subprocess.run(
+                    command, cwd=scratch, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
+                )
+            except subprocess.TimeoutExpired:
+                failure = f"expected Maven to end within {FETCH_SECONDS:g} s; try again"
+            else:
+                if not done.returncode:
+                    break
+                failure = f"Maven could not bring Kafka's jars:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            if pause is None:
+                raise KafkaUnavailableError(failure)
+            print(failure, f"trying again in {pause:g} s", sep="\n", file=sys.stderr, flush=True)
+            threading.Event().wait(pause)
         try:
             jars.rename(folder)
         except OSError:  # another process was quicker

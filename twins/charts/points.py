@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import Field, fields
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import SettingsError, ShapeError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,7 +19,11 @@ NEVER = -1  # an instant before any point
 HIGH, LOW = 1, 2  # bits of what fired, where a chart has two limits
 
 
-State = TypeVar("State", bound="DataclassInstance")
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+State = TypeVar("State", bound=_Dataclass)
 
 
 def check_shapes(seen: Ints, *arrays: NDArray[np.generic]) -> None:
