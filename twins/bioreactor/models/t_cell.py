@@ -18,7 +18,7 @@ code's own are wrong. pH drifts freely; a controlled vessel does not.
 from __future__ import annotations
 
 from twins.bioreactor.models.cells import VIABILITY, growth_output
-from twins.bioreactor.models.model import Array, Model, Namespace, StateInfo, places, rows, stack
+from twins.bioreactor.models.model import Array, Model, Namespace, Output, StateInfo, places, rows, stack
 from twins.bioreactor.models.volume import EVAPORATION, FEED_RATE, exchange, feed_of, volume_state
 from twins.bioreactor.parameters.duran_villalobos_t_cell import DURAN_T_CELL
 
@@ -31,7 +31,8 @@ STATES = (
     volume_state(0.015),
 )
 INPUTS = (FEED_RATE, EVAPORATION, feed_of(STATES[2], 20.0))  # Co of the source
-_GROWTH = places(DURAN_T_CELL, "rg kp ai bi lag")
+_GROWTH = places(DURAN_T_CELL, "rg kp lag")
+_INHIBITION = places(DURAN_T_CELL, "ai bi")
 _METABOLISM = places(DURAN_T_CELL, "rd rdg rc ri kgu ad ag bg gamma")
 
 
@@ -39,12 +40,17 @@ def _logistic(xp: Namespace, y: Array) -> Array:
     return 0.5 * (1.0 + xp.tanh(0.5 * y))  # 1/(1+exp(-y)) that cannot overflow
 
 
+def inhibition(xp: Namespace, t: Array, x: Array, u: Array, p: Array) -> Array:
+    """Give Mi, what the inhibitor leaves of growth, 1 for all: the inhibitor itself has no scale of its own."""
+    ai, bi = rows(p, _INHIBITION)
+    return _logistic(xp, -ai * (x[3] - bi))
+
+
 def growth_rate(xp: Namespace, t: Array, x: Array, u: Array, p: Array) -> Array:
     """Give the specific growth rate, death not taken off [1/h]."""
     _, _, G, I = rows(x, 4)  # noqa: E741  (the source's symbol)
-    rg, kp, ai, bi, lag = rows(p, _GROWTH)
-    Mi = _logistic(xp, -ai * (I - bi))
-    return xp.where(I < 0.0, rg / lag, rg) * G / (kp + G) * Mi
+    rg, kp, lag = rows(p, _GROWTH)
+    return xp.where(I < 0.0, rg / lag, rg) * G / (kp + G) * inhibition(xp, t, x, u, p)
 
 
 def rates(xp: Namespace, t: Array, x: Array, u: Array, p: Array) -> Array:
@@ -77,6 +83,7 @@ T_CELL = Model(
     outputs=(
         VIABILITY,
         growth_output(growth_rate),
+        Output("inhibition", "1", "what the inhibitor leaves of growth, 1 for all", inhibition),
     ),
     rates=rates,
     step_hours=1 / 20,

@@ -1,0 +1,1 @@
+"""How good estimates and forecasts are, held against a truth that is computed apart from them."""

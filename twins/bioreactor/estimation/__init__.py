@@ -1,0 +1,1 @@
+"""Joint estimation of states, parameters and sensors of a process model, for many units at once."""
