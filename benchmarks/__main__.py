@@ -20,12 +20,14 @@ BENCHMARKS = {
     "ingest": "rows/s into the log and into the ledger, and what a record costs at each step",
     "accuracy": "how often the 90 % bands hold the truth of a simulated fleet",
     "estimates": "joint estimates of states and parameters against the truth: error, consistency, coverage",
+    "forecasts": "T cells at harvest, four days to half a day ahead: error, intervals, verdicts",
     "yeast": "light scatter of a real plate of yeast cultures 1, 3 and 6 h ahead, against Holt",
     "kills": "kill -9 at random points: records lost and doubled",
 }
 FOLDERS = {
     "accuracy": "accuracy.fleet",
     "estimates": "accuracy.estimates",
+    "forecasts": "accuracy.forecasts",
     "yeast": "yeast.runs",
 }  # where the module is not named so
 

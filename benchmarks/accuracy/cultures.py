@@ -160,13 +160,13 @@ HUNGRY = replace(T_CELLS, name="t_cells_unfed", feed=0.0)
 CULTURES = {culture.name: culture for culture in (CHO, T_CELLS, HUNGRY)}
 
 
-def draw_parameters(culture: Culture, n: int, rng: np.random.Generator) -> Values:
-    """Draw what differs between runs: 20 % up or down, or log-normal about the nominal value, CV 20 %."""
+def draw_parameters(culture: Culture, n: int, rng: np.random.Generator, spread: float = 1.0) -> Values:
+    """Draw what differs between runs: 20 % times `spread`, up or down, or log-normal about the nominal value."""
     drawn = {name: np.full(n, value) for name, value in culture.nominal.items()}
-    sd = np.sqrt(np.log(1.04))
+    sd = spread * np.sqrt(np.log(1.04))
     for name in culture.varied:
         if culture.two_sided:
-            drawn[name] = drawn[name] * (1.0 + 0.2 * rng.choice([-1.0, 1.0], n))
+            drawn[name] = drawn[name] * (1.0 + 0.2 * spread * rng.choice([-1.0, 1.0], n))
         else:
             drawn[name] = drawn[name] * np.exp(sd * rng.standard_normal(n) - 0.5 * sd * sd)
     return drawn
@@ -230,7 +230,15 @@ def wander(minutes: int, n: int, sd: float, hours: float, rng: np.random.Generat
     return walk
 
 
-def make_runs(culture: Culture, n: int, seed: int, initial_sd: float = 0.02, noise: float = 1.0) -> Runs:
+def make_runs(
+    culture: Culture,
+    n: int,
+    seed: int,
+    initial_sd: float = 0.02,
+    noise: float = 1.0,
+    spread: float = 1.0,
+    dip: float = 1.0,
+) -> Runs:
     """Make runs with all that is measured of them.
 
     Parameters
@@ -239,12 +247,17 @@ def make_runs(culture: Culture, n: int, seed: int, initial_sd: float = 0.02, noi
         Standard deviation of the initial values, relative.
     noise : float
         What every sensor's noise is multiplied by.
+    spread : float
+        What the spread between runs is multiplied by.
+    dip : float
+        What growth is multiplied by from day 3 to day 5.
     """
     rng = np.random.default_rng(seed)
     minutes = culture.hours * MINUTES
-    parameters = draw_parameters(culture, n, rng)
+    parameters = draw_parameters(culture, n, rng, spread)
     start = np.array(culture.start)[:, None] * (1.0 + initial_sd * rng.standard_normal((len(culture.start), n)))
     growth = 1.0 + wander(minutes, n, GROWTH_SD, GROWTH_HOURS, rng)
+    growth[72 * MINUTES : 120 * MINUTES] *= dip
     truth, volume = cultivate(culture, parameters, start, growth)
     probe = culture.capacitance
     gain = 1.0 + noise * probe.gain * rng.standard_normal(n)

@@ -1,4 +1,4 @@
-"""A small campaign of the estimators: few runs, a reading each ten minutes; the whole one is `scripts/bench estimates`."""
+"""A small campaign of the estimators, with a reading each ten minutes; the whole one is `scripts/bench estimates`."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class JointFilter:
             joint.covariance[row, row] = spread * spread
         return joint
 
-    def predict(self, joint: Joint, t: Floats, hours: Floats, u: Floats) -> None:
+    def predict(self, joint: Joint, t: Floats, hours: Floats, u: Floats, longest: float | None = None) -> None:
         """Carry beliefs forward, in place.
 
         Parameters
@@ -134,12 +134,14 @@ class JointFilter:
         t : array, shape (n,)
             Hours since the start of each run.
         hours : array, shape (n,)
-            Time to bridge, 0 or more [h]; 0 leaves a unit bit for bit as it is. Longer ones than the model's step are
-            split, each unit's by itself.
+            Time to bridge, 0 or more [h]; 0 leaves a unit bit for bit as it is. Longer ones than a step are split, each
+            unit's by itself.
         u : array, shape (inputs, n)
             Inputs, held over that time.
+        longest : float, optional
+            Longest step [h]; without it the model's own, at which it stays stable over its whole range.
         """
-        steps = np.ceil(hours / self.design.model.step_hours * (1.0 - 1e-9))
+        steps = np.ceil(hours / (longest or self.design.model.step_hours) * (1.0 - 1e-9))
         each = hours / np.maximum(steps, 1.0)
         for turn in range(int(steps.max(initial=0.0))):
             moving = np.nonzero(turn < steps)[0]

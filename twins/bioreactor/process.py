@@ -1,0 +1,166 @@
+"""A process model in the block: what its joint filter remembers of each twin, folded with the minutes.
+
+What is remembered is a column of floats beside the growth filter's belief, so that marks, snapshots and refolds after a
+late fact carry it as they carry the rest. Rows: time, whether a run began, four of health per channel, then mean and
+the lower triangle of the covariance. Instants are floats here, exact below 2^53 us (the year 2255).
+
+Within a minute: feed at its beginning, the mean of the biomass signal at the mean of its times, assays at theirs; the
+volume is that of the growth filter's books.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.instants import HOUR, MINUTE
+from twins.bioreactor.estimation.exchange import add_bolus
+from twins.bioreactor.estimation.joint import Joint, JointFilter
+from twins.bioreactor.estimation.measurement import update
+from twins.bioreactor.process_section import ProcessSection, design_of, scale_of
+from twins.bioreactor.rows import NANOLITRES, Assay
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+TIME, BEGUN, FIRST_CHANNEL = 0, 1, 2
+REJECTED, NIS_MEAN, INNOVATION, INNOVATION_SD = range(4)
+HEALTH = 4  # rows a channel
+REOPEN_AFTER = 5  # rejections in a row
+NIS_WEIGHT = 0.04  # running mean over about 49 measurements
+NIS_MOST = 100.0  # one outlier counts as so much
+GAP_LONGEST_HOURS = 720.0  # a longer silence adds no more doubt
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things stand in a column."""
+
+    channels: int
+    size: int
+
+    @property
+    def mean(self) -> int:
+        """First row of the mean."""
+        return FIRST_CHANNEL + HEALTH * self.channels
+
+    @property
+    def width(self) -> int:
+        """Rows in all."""
+        return self.mean + self.size + self.size * (self.size + 1) // 2
+
+
+class Process:
+    """The process model of a configuration: constants only. What it remembers is an array (width, n) of floats."""
+
+    def __init__(self, section: ProcessSection) -> None:
+        design = design_of(section)
+        self.filter = JointFilter(design, section.lane)
+        self.model = design.model
+        self.tags = {channel.name: place for place, channel in enumerate(design.channels)}
+        self.places = Places(len(design.channels), self.filter.layout.size)
+        self.width = self.places.width
+        self._lower = np.tril_indices(self.places.size)
+        self._initial = np.array([section.initial.get(one.name, one.initial) for one in self.filter.states])[:, None]
+        fed = {one.name.removeprefix("feed_"): one.default for one in self.model.inputs if one.name.startswith("feed_")}
+        self._feed = np.array([section.feed.get(one.name, fed.get(one.name, 0.0)) for one in self.filter.states])
+        self._inputs = np.array([0.0 if one.name.startswith("feed_") else one.default for one in self.model.inputs])[
+            :, None
+        ]
+        self._scales = [scale_of(self.filter.states[row]) for row in self.filter.layout.measured]
+        self.beginning: Floats = np.zeros((self.width, 1))
+
+    def begin(self, m: Floats, j: int, time: int, litres: float) -> None:
+        """Let twin `j` begin a run, in place."""
+        m[:, j] = 0.0
+        m[TIME, j], m[BEGUN, j] = time, 1.0
+        for channel in range(self.places.channels):
+            m[FIRST_CHANNEL + HEALTH * channel + NIS_MEAN, j] = 1.0
+        self._write(m, np.array([j]), self.filter.start(self._initial, np.array([litres])))
+
+    def inputs(self, n: int) -> Floats:
+        """Give the model's inputs while nothing is fed, shape (inputs, n): feed comes as a bolus a minute."""
+        return np.repeat(self._inputs, n, axis=1)
+
+    def read(self, m: Floats, which: Ints, litres: Floats) -> Joint:
+        """Give the beliefs of some twins."""
+        at, size = self.places.mean, self.places.size
+        covariance = np.zeros((size, size, len(which)))
+        rows, columns = self._lower
+        triangle = m[at + size :, which]
+        covariance[rows, columns] = triangle
+        covariance[columns, rows] = triangle
+        return Joint(np.ascontiguousarray(m[at : at + size, which]), covariance, np.array(litres[which]))
+
+    def move(self, m: Floats, times: Ints, litres: Floats, where: Bools) -> None:
+        """Carry some twins' beliefs to later times, in place; an earlier time changes nothing."""
+        which = np.nonzero(where & (m[BEGUN] > 0.0) & (times > m[TIME]))[0]
+        if len(which):
+            self._write(m, which, self._carried(m, which, times, litres))
+
+    def _carried(self, m: Floats, which: Ints, times: Ints, litres: Floats) -> Joint:
+        """Give the beliefs of some twins at later times, which become theirs."""
+        joint = self.read(m, which, litres)
+        hours = np.clip((times[which] - m[TIME, which]) / HOUR, 0.0, GAP_LONGEST_HOURS)
+        self.filter.predict(joint, np.zeros(len(which)), hours, self.inputs(len(which)))
+        m[TIME, which] = np.maximum(m[TIME, which], times[which])
+        return joint
+
+    def feed(self, m: Floats, minutes: Ints, litres: Floats, added: Ints) -> None:
+        """Mix a minute's feed in at its beginning, in place; `litres` before it, `added` in nL, shape (n,)."""
+        which = np.nonzero((added > 0) & (m[BEGUN] > 0.0))[0]
+        if not len(which):
+            return
+        joint = self._carried(m, which, minutes * MINUTE, litres)
+        holds = np.repeat(self._feed[:, None], len(which), axis=1)
+        add_bolus(joint, self.filter, added[which] / NANOLITRES, holds)
+        self._write(m, which, joint)
+
+    def signal(self, m: Floats, times: Ints, litres: Floats, y: Floats, count: Floats, there: Bools) -> None:
+        """Take in the means of the biomass signal, in place; y in the canonical unit."""
+        if "biomass" in self.tags:
+            self._take(m, self.tags["biomass"], times, litres, y, count, there)
+
+    def assay(self, m: Floats, j: int, litres: Floats, one: Assay) -> None:
+        """Take in one assay of twin `j`, in place, if a channel takes its tag and it was not withdrawn."""
+        place = self.tags.get("biomass assay" if one.tag == "biomass" else one.tag, -1)
+        if place < 0 or one.value is None:
+            return
+        n = m.shape[1]
+        there = np.arange(n) == j
+        y = np.full(n, one.value)
+        self._take(m, place, np.full(n, one.event_time, dtype=np.int64), litres, y, np.ones(n), there)
+
+    def _take(self, m: Floats, place: int, times: Ints, litres: Floats, y: Floats, count: Floats, there: Bools) -> None:
+        which = np.nonzero(there & (m[BEGUN] > 0.0))[0]
+        if not len(which):
+            return
+        joint = self._carried(m, which, times, litres)
+        at = FIRST_CHANNEL + HEALTH * place
+        reopen = m[at + REJECTED, which] + 1 >= REOPEN_AFTER
+        yes = np.ones(len(which), dtype=np.bool_)
+        judged = update(joint, self.filter, place, y[which] / self._scales[place], yes, count[which], reopen)
+        self._write(m, which, joint)
+        nis = np.minimum(np.square(judged.innovation) / judged.variance, NIS_MOST)
+        m[at + REJECTED, which] = np.where(judged.accepted, 0.0, m[at + REJECTED, which] + 1.0)
+        m[at + NIS_MEAN, which] += NIS_WEIGHT * (nis - m[at + NIS_MEAN, which])
+        m[at + INNOVATION, which] = judged.innovation * self._scales[place]
+        m[at + INNOVATION_SD, which] = np.sqrt(judged.variance) * self._scales[place]
+
+    def _write(self, m: Floats, which: Ints, joint: Joint) -> None:
+        at, size = self.places.mean, self.places.size
+        m[at : at + size, which] = joint.mean
+        m[at + size :, which] = joint.covariance[self._lower]
+
+
+def process_of(section: ProcessSection | None) -> Process | None:
+    """Give the process model of a configuration, if any."""
+    return None if section is None else Process(section)
+
+
+def assays_of(process: Process | None) -> frozenset[str]:
+    """Name the tags whose assays count: biomass always, for the growth filter."""
+    return frozenset({"biomass"}) | frozenset(() if process is None else process.tags)

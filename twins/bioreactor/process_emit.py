@@ -1,0 +1,151 @@
+"""What is said of a process model: states, outputs and parameters with their doubt, and the health of each channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twins.bioreactor.estimation.outlook import FORECAST_STEP_HOURS
+from twins.bioreactor.estimation.outputs import output_moments, output_quantiles, state_moments
+from twins.bioreactor.process import (
+    BEGUN,
+    FIRST_CHANNEL,
+    HEALTH,
+    INNOVATION,
+    INNOVATION_SD,
+    NIS_MEAN,
+    REJECTED,
+    TIME,
+    Process,
+)
+from twins.bioreactor.process_section import scale_of, unit_of
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Data = dict[str, Any]  # Any: effect data goes straight to JSON; `schemas/effects.py` names its shapes
+
+NORMAL_90 = np.array([-1.6448536269514722, 1.6448536269514722])
+UNSEEN = 0.9  # of its prior standard deviation is left
+NIS_OVERCONFIDENT = 1.40  # one-sided 97.5 % point of the running mean over about 49 measurements
+NIS_OVERCAUTIOUS = 0.64  # and 2.5 %
+
+
+def process_data(process: Process, m: Floats, litres: Floats) -> list[Data | None]:
+    """Say what the process model believes of n twins; None of one whose run has not begun.
+
+    Parameters
+    ----------
+    m : array, shape (width, n)
+        What is remembered, already carried to the time of the estimate.
+    litres : array, shape (n,)
+        Liquid volume [L].
+    """
+    begun = np.nonzero(m[BEGUN] > 0.0)[0]
+    said: list[Data | None] = [None] * m.shape[1]
+    if not len(begun):
+        return said
+    filter_ = process.filter
+    joint = process.read(m, begun, litres)
+    mean, sd = state_moments(filter_, joint)
+    low, high = filter_.quantiles(joint, NORMAL_90)
+    rows: list[tuple[str, str, Floats]] = []
+    for row, state in enumerate(filter_.states):
+        four = np.stack([mean[row], sd[row], low[row], high[row]]) * scale_of(state)
+        rows.append((state.name, unit_of(state), four))
+    t, u = np.zeros(len(begun)), process.inputs(len(begun))
+    outputs: list[tuple[str, str, Floats]] = []
+    for output in process.model.outputs:
+        middle, spread = output_moments(filter_, joint, output, t, u)
+        ends = output_quantiles(filter_, joint, output, t, u, NORMAL_90)
+        outputs.append((output.name, output.unit, np.stack([middle, spread, *ends])))
+    parameters = _parameters(process, joint.mean, filter_.seen(joint))
+    name = f"{process.model.name}@{process.model.version}"
+    for j, twin in enumerate(begun.tolist()):
+        said[twin] = {
+            "model": name,
+            "lane": filter_.lane,
+            "state": {name: _belief(four[:, j], unit) for name, unit, four in rows},
+            "outputs": {name: _belief(four[:, j], unit) for name, unit, four in outputs},
+            "parameters": {name: _parameter(four[:, j], unit) for name, unit, four in parameters},
+            "channels": _health(process, m[:, twin]),
+        }
+    return said
+
+
+def process_forecast(process: Process, m: Floats, litres: Floats, at: Ints, normal: Floats) -> list[Data | None]:
+    """Say what the model expects, nothing being measured or fed from now on: quantiles of its states.
+
+    Parameters
+    ----------
+    at : array of int64, shape (points, n)
+        Instants, rising from the present [us].
+    normal : array, shape (q,)
+        Quantiles of the standard normal distribution.
+
+    Returns
+    -------
+    list of dict or None
+        `values[state][i][j]`: quantile j at instant i, as in a forecast's own `values`.
+    """
+    begun = np.nonzero(m[BEGUN] > 0.0)[0]
+    said: list[Data | None] = [None] * m.shape[1]
+    if not len(begun):
+        return said
+    filter_ = process.filter
+    joint = process.read(m, begun, litres)
+    u = process.inputs(len(begun))
+    longest = max(FORECAST_STEP_HOURS, process.model.step_hours)
+    now = m[TIME, begun]
+    found = np.empty((len(at), len(normal), len(filter_.states), len(begun)))
+    for point, instants in enumerate(at[:, begun]):
+        hours = np.maximum((instants - now) / 3.6e9, 0.0)
+        filter_.predict(joint, np.zeros(len(begun)), hours, u, longest)
+        now = np.maximum(now, instants)
+        found[point] = filter_.quantiles(joint, normal)
+    for j, twin in enumerate(begun.tolist()):
+        said[twin] = {
+            "model": f"{process.model.name}@{process.model.version}",
+            "values": {
+                state.name: (found[:, :, row, j] * scale_of(state)).tolist() for row, state in enumerate(filter_.states)
+            },
+            "units": {state.name: unit_of(state) for state in filter_.states},
+        }
+    return said
+
+
+def _parameters(process: Process, mean: Floats, kept: Floats) -> list[tuple[str, str, Floats]]:
+    """Give name, unit and (value, low, high, doubt left), shape (4, n), of each unsure parameter."""
+    lay, model = process.filter.layout, process.model
+    found = []
+    for left, (row, place), one in zip(kept, lay.unsure, process.filter.design.unsure, strict=True):
+        sides = [model.parameters[place].value * np.exp(mean[row] + z * one.sd * left) for z in (0.0, *NORMAL_90)]
+        found.append((one.parameter, model.parameters[place].unit, np.stack([*sides, left])))
+    return found
+
+
+def _parameter(four: Floats, unit: str) -> Data:
+    value, low, high, left = four.tolist()
+    return {"value": value, "low": low, "high": high, "unit": unit, "seen": left <= UNSEEN, "doubt_left": left}
+
+
+def _health(process: Process, m: Floats) -> Data:
+    said: Data = {}
+    for name, place in process.tags.items():
+        at = FIRST_CHANNEL + HEALTH * place
+        nis, rejected = float(m[at + NIS_MEAN]), int(m[at + REJECTED])
+        said[name] = {
+            "nis_mean": nis,
+            "innovation": float(m[at + INNOVATION]),
+            "innovation_sd": float(m[at + INNOVATION_SD]),
+            "rejected_run": rejected,
+            "consistent": rejected == 0 and nis <= NIS_OVERCONFIDENT,
+            "overcautious": nis < NIS_OVERCAUTIOUS,
+        }
+    return said
+
+
+def _belief(four: Floats, unit: str) -> Data:
+    mean, sd, low, high = four.tolist()
+    return {"mean": mean, "sd": sd, "low": low, "high": high, "unit": unit}

@@ -1,0 +1,157 @@
+"""The section `process` of a bioreactor configuration: which process model follows the runs, and what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from schemas.bioreactor import TAG_DIMENSIONS
+from schemas.errors import SettingsError
+from schemas.units import CANONICAL, UNITS
+from twins.bioreactor.estimation.design import Channel, Design, Unsure, Wander
+from twins.bioreactor.models.model import Model, ProcessModel, StateInfo
+from twins.bioreactor.models.registry import MODELS, check_parameter, find_model
+
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Share = Annotated[float, Meta(ge=0, le=2)]
+Hours = Annotated[float, Meta(gt=0, le=10_000)]
+
+MOST_ROWS = 40  # of a filter's vector: the covariance grows with the square
+# Dimensions whose canonical unit people read; a model's other units stay as they are.
+READABLE = ("number_concentration", "mass_concentration", "substance_concentration")
+
+
+class WanderSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """A parameter that wanders within a run: relative standard deviation, memory [h]."""
+
+    sd: Annotated[float, Meta(gt=0, le=2)]
+    hours: Hours
+
+
+class ChannelSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What measures a state: the biomass signal, or assays of a tag; biomass may have both.
+
+    `relative` is the white noise of one value, `absolute` the same in the state's canonical unit. A gain is constant
+    within a run; a colour wanders with its memory.
+    """
+
+    tag: Name
+    state: Name
+    relative: Share
+    by: Literal["signal", "assay"] | None = None  # None: the signal for biomass, assays for every other tag
+    absolute: Annotated[float, Meta(ge=0)] = 0.0
+    gain_sd: Share = 0.0
+    colour_sd: Share = 0.0
+    colour_hours: Hours = 1.0
+
+
+class ProcessSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """A process model beside the growth filter: its states, parameters and sensors are estimated jointly.
+
+    `parameters` are values other than the model's own, `unsure` relative standard deviations between runs, `initial`
+    values a run begins with, `feed` what a feed holds, in the units of docs/models.md; what is not named is the
+    model's own.
+    """
+
+    model: Name
+    channels: tuple[ChannelSection, ...]
+    parameters: dict[Name, float] = {}
+    unsure: dict[Name, Annotated[float, Meta(gt=0, le=2)]] = {}
+    wander: dict[Name, WanderSection] = {}
+    initial: dict[Name, float] = {}
+    initial_sd: Annotated[float, Meta(gt=0, le=1)] = 0.05
+    feed: dict[Name, Annotated[float, Meta(ge=0)]] = {}
+    drift: Annotated[float, Meta(ge=0, le=1)] = 0.001
+    lane: Literal["unscented", "extended"] = "unscented"
+
+
+def design_of(section: ProcessSection) -> Design:
+    """Make the filter's design.
+
+    Raises
+    ------
+    SettingsError
+        With what was expected, what came, and where.
+    """
+    model = _with_values(find_model(MODELS, section.model), section)
+    states = {state.name: state for state in model.states if state.role != "volume"}
+    _known(section.initial, states, "process.initial")
+    fed = {one.name.removeprefix("feed_") for one in model.inputs if one.name.startswith("feed_")} - {"rate"}
+    _known(section.feed, fed, "process.feed")
+    channels = []
+    for one in section.channels:
+        if one.by == "signal" and one.tag != "biomass":
+            raise _refused("assays: the only signal taken in is biomass", f"by signal of {one.tag}", "process.channels")
+        if one.state not in states:
+            raise _refused(f"a state of {model.name} ({', '.join(states)})", repr(one.state), "process.channels")
+        unit = states[one.state].unit
+        wanted = TAG_DIMENSIONS.get(one.tag)
+        if wanted is not None and (unit not in UNITS or UNITS[unit].dimension not in wanted):
+            raise _refused(
+                f"a state that {one.tag} measures ({' or '.join(wanted)})", f"{one.state} in {unit}", one.tag
+            )
+        channels.append(
+            Channel(
+                name_of(one), one.state, one.relative, one.absolute / scale_of(states[one.state]), one.gain_sd,
+                one.colour_sd, one.colour_hours,
+            )
+        )  # fmt: skip
+    design = Design(
+        model,
+        tuple(Unsure(name, sd) for name, sd in section.unsure.items()),
+        tuple(Wander(name, one.sd, one.hours) for name, one in section.wander.items()),
+        tuple(channels),
+        section.initial_sd,
+        section.drift,
+    )
+    rows = len(states) + len(section.unsure) + len(section.wander)
+    rows += sum((one.gain_sd > 0) + (one.colour_sd > 0) for one in channels)
+    if rows > MOST_ROWS:
+        raise _refused(f"at most {MOST_ROWS} states, parameters, gains and colours", str(rows), "process")
+    return design
+
+
+def name_of(channel: ChannelSection) -> str:
+    """Name a channel: by its tag, and `biomass assay` where biomass is counted."""
+    return "biomass assay" if channel.tag == "biomass" and channel.by == "assay" else channel.tag
+
+
+def scale_of(state: StateInfo) -> float:
+    """Give what a state's value is multiplied by to be in its canonical unit."""
+    unit = UNITS.get(state.unit)
+    return unit.scale if unit is not None and unit.dimension in READABLE else 1.0
+
+
+def unit_of(state: StateInfo) -> str:
+    """Give the unit a state is said in."""
+    unit = UNITS.get(state.unit)
+    return CANONICAL[unit.dimension] if unit is not None and unit.dimension in READABLE else state.unit
+
+
+def _with_values(model: ProcessModel, section: ProcessSection) -> Model:
+    """Give the model with this section's values of parameters."""
+    for name, value in section.parameters.items():
+        check_parameter(model, name, value)
+    parameters = tuple(
+        replace(one, value=section.parameters[one.name], source="configuration")
+        if one.name in section.parameters
+        else one
+        for one in model.parameters
+    )
+    return Model(
+        model.name, model.version, model.name, model.states, model.inputs, parameters, model.outputs, model.rates,
+        model.step_hours,
+    )  # fmt: skip
+
+
+def _known(given: Iterable[str], known: Iterable[str], where: str) -> None:
+    for name in given:
+        if name not in known:
+            raise _refused(f"one of {', '.join(sorted(known))}", repr(name)[:80], where)
+
+
+def _refused(expected: str, received: str, where: str) -> SettingsError:
+    return SettingsError(f"expected {expected}, received {received}, in {where}; see docs/bioreactor.md")
