@@ -41,8 +41,21 @@ class Belief(Struct, frozen=True, omit_defaults=False):
     unit: str
 
 
+class GoldenScore(Struct, frozen=True):
+    """How far a run stands from good ones; contributions are those of the tags with the largest."""
+
+    model: str
+    maturity: float | None  # None: of a model of rows
+    t2: float
+    t2_limit: float
+    t2_contributions: dict[str, float]
+    spe: float | None
+    spe_limit: float
+    spe_contributions: dict[str, float]
+
+
 class EstimateData(Struct, frozen=True):
-    """The `data` of an estimate."""
+    """The `data` of an estimate. `golden` is there where a golden model is configured, null between its scores."""
 
     batch: str | None
     phase: str | None
@@ -52,6 +65,7 @@ class EstimateData(Struct, frozen=True):
     filter: dict[str, Any]
     records: dict[str, int]
     revised: bool
+    golden: GoldenScore | None = None
 
 
 class ForecastData(Struct, frozen=True):
@@ -65,9 +79,13 @@ class ForecastData(Struct, frozen=True):
 
 
 class AlertData(Struct, frozen=True):
-    """The `data` of an alert. `alert` is the effect id of the raise, which is the alert's identity."""
+    """The `data` of an alert. `alert` is the effect id that it was first said with, which is the alert's identity.
 
-    action: Literal["raise", "update", "clear"]
+    `suppress` says an alert that follows from another, `suppressed_by`, and is not shown to people; where it outlives
+    that one, a `raise` under the same identity shows it.
+    """
+
+    action: Literal["raise", "update", "clear", "suppress"]
     alert: str
     rule: str
     tag: str
@@ -80,6 +98,7 @@ class AlertData(Struct, frozen=True):
     batch: str | None
     phase: str | None
     message: str
+    suppressed_by: str | None = None
 
 
 class RejectData(Struct, frozen=True):

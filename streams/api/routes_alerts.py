@@ -7,10 +7,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from schemas.instants import DAY
+from schemas.instants import DAY, MINUTE
+from streams.alarm_report import report_document
 from streams.api.problems import ProblemError
-from streams.api.services import Services, as_of, now, reply, services_of
+from streams.api.services import Services, as_of, now, optional_instant, reply, services_of
 from streams.ledger import reads_alerts
+from streams.ledger.reads_alarms import Positions, read_alarms
+from twins.alarming import assess, period_of
+
+LONGEST_PERIOD = 400 * DAY
 
 router = APIRouter(prefix="/api/v1", tags=["alerts"])
 
@@ -50,6 +55,27 @@ async def alerts(
         if show == "open":
             return reply(await reads_alerts.list_open_alerts(connection, kind, limit))
         return reply(await reads_alerts.list_alert_messages(connection, kind, limit, cursor))
+
+
+@router.get("/alarms/kpis", summary="How well the alarms serve their operators: the ISA-18.2 and EEMUA 191 figures")
+async def alarm_kpis(
+    services: With,
+    kind: OptionalKind = None,
+    start: Annotated[str | None, Query(description="First event time; 30 days before the end if absent.")] = None,
+    end: Annotated[str | None, Query(description="Event time at which the period ends; now if absent.")] = None,
+    operators: Annotated[Positions, Query(description="One position for all units, or one for each.")] = "all",
+    zone_minutes: Annotated[int, Query(ge=-840, le=840, description="Where days begin, in minutes from UTC.")] = 0,
+) -> Response:
+    """Each figure with its verdict, floods, the most frequent sources, and what stands at the end. Alerts that were
+    suppressed count in none but their own. What the figures mean stands in docs/charts_and_alarms.md."""
+    until = optional_instant(end, "end") or now()
+    since = optional_instant(start, "start") or until - 30 * DAY
+    if not MINUTE <= until - since <= LONGEST_PERIOD:
+        raise ProblemError(400, f"expected a minute to {LONGEST_PERIOD // DAY} days, received a start of {start!r:.60}")
+    async with services.reads.connection() as connection:
+        records = await read_alarms(connection, kind, since, until, operators)
+    period = period_of(since, until, zone_minutes)
+    return reply(report_document(period, assess(records, period)))
 
 
 @router.get("/rejects", summary="What could not be used, and why")

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from schemas.errors import TwinstreamError, UsageError
-from streams.cli import golden, inspect, offline, roles, simulate, sources
+from streams.cli import alarms, golden, inspect, offline, roles, simulate, sources
 from streams.cli.say import complain
 from streams.supervisor import follow_supervisor
 
@@ -27,6 +27,7 @@ sources.register(app, ingest)
 offline.register(app)
 simulate.register(app)
 golden.register(app)
+alarms.register(app)
 inspect.register(app)
 
 

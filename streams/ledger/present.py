@@ -18,7 +18,10 @@ class Present:
     """Writes `twin` and `open_alert` from a round's effects."""
 
     def write(self, connection: psycopg.Connection[Any], numbers: Numbers, said: Sequence[tuple[Said, Fresh]]) -> None:
-        """Write the newest estimate and forecast of each twin, and every alert's raise, update and clear."""
+        """Write the newest estimate and forecast of each twin, and every alert's raise, update and clear.
+
+        One that is suppressed does not stand open: nobody is to act on it.
+        """
         newest: dict[tuple[str, str], tuple[Said, int]] = {}
         alerts: dict[str, Effect] = {}  # the newest word on each
         for one, frame in said:
@@ -58,7 +61,7 @@ class Present:
         cleared = [name for name, effect in alerts.items() if effect.data["action"] == "clear"]
         if cleared:
             connection.execute("delete from open_alert where id = any(%s)", (cleared,))
-        standing = [(name, effect) for name, effect in alerts.items() if effect.data["action"] != "clear"]
+        standing = [(name, one) for name, one in alerts.items() if one.data["action"] not in ("clear", "suppress")]
         if not standing:
             return
         cursor_for_arrays(connection).execute(

@@ -67,8 +67,9 @@ async def read_alerts_of(connection: Connection, kind: str, key: str, as_of: AsO
         data = effect["data"]
         alert = alerts.setdefault(data["alert"], {"alert": data["alert"], "key": key, "kind": kind, "messages": []})
         alert["messages"].append(effect)
-        alert["open"] = data["action"] != "clear"
-        if data["action"] == "raise":
+        alert["open"] = data["action"] in ("raise", "update")
+        if data["action"] in ("raise", "suppress"):
+            alert["suppressed"] = data["action"] == "suppress"
             alert["raised_at"] = effect["event_time"]
         if data["action"] != "clear" or "last" not in alert:
             alert["last"] = effect

@@ -137,11 +137,11 @@ def step(points: Points, state: Ints, instants: Ints, values: Floats, there: Boo
     return after, np.where(turns, np.where(raised, -1, 1), 0).astype(np.int8)
 
 
-def pass_time(points: Points, state: Ints, now: int) -> tuple[Ints, Turns]:
+def pass_time(points: Points, state: Ints, now: int | Ints) -> tuple[Ints, Turns]:
     """Raise what was beyond its limit at the newest sample and whose on-delay has passed by `now` without another.
 
     So a sensor that falls silent while beyond its limit raises its alarm. Nothing clears this way. A sample from
-    before `now` that comes later does not turn a point that was raised here.
+    before `now` that comes later does not turn a point that was raised here. `now` is one instant, or one a point [us].
 
     Returns
     -------

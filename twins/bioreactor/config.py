@@ -3,49 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.bioreactor import TAG_DIMENSIONS
-from schemas.effects import AlertPriority
-from schemas.errors import InputError, SettingsError
-from schemas.units import CANONICAL, find_unit
+from schemas.errors import SettingsError
+from schemas.instants import MINUTE
+from twins.alarming.suppression import Consequence as Line
+from twins.alarming.suppression import SuppressionTable
 from twins.bioreactor.parameters.assumed_growth import GROWTH, INDEX
+from twins.bioreactor.rules import (
+    Rule,
+    chart_rules,
+    golden_rules,
+    measured_rules,
+    numbered,
+    predicted_rules,
+    silence_rule,
+)
+from twins.bioreactor.sections import Chart, Consequence, GoldenBatch, Limit, PredictedLimit
+
+if TYPE_CHECKING:
+    from twins.bioreactor.charting import Charting
+    from twins.bioreactor.golden import GoldenScoring
 
 MODELS = ("growth",)
 VERSION = 1  # of the model's equations: raise it when the same events would give other numbers
 MAX_LIMITS = 64
-
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
-# What can be forecast, hence be given a predicted limit, and its unit (None: that of the biomass signal).
-FORECAST_UNITS: dict[str, str | None] = {"biomass": None, "growth_rate": "/h", "volume": "L"}
-
-
-class Limit(Struct, frozen=True, forbid_unknown_fields=True):
-    """A limit on what is measured: raised at once beyond it, cleared when back by `deadband`."""
-
-    tag: Name
-    low: float | None = None
-    high: float | None = None
-    deadband: float = 0.0
-    priority: AlertPriority = "high"
-    unit: str | None = None  # None: the canonical unit of the tag
-
-
-class PredictedLimit(Struct, frozen=True, forbid_unknown_fields=True):
-    """A limit on what is forecast: raised at probability `raise_at` of crossing before the horizon ends."""
-
-    tag: Name  # one of FORECAST_UNITS
-    low: float | None = None
-    high: float | None = None
-    raise_at: Annotated[float, Meta(gt=0, le=1)] = 0.8
-    clear_at: Annotated[float, Meta(ge=0, lt=1)] = 0.5
-    priority: AlertPriority = "medium"
-    unit: str | None = None  # for biomass: the unit of its signal; None: whatever that is
-
 
 # Starved of oxygen is bad for nearly every culture; other limits are the process's own and stand in no default.
 DEFAULT_LIMITS = (Limit("dissolved_oxygen", low=10.0, deadband=2.0, priority="high", unit="%"),)
@@ -62,21 +47,18 @@ class BioreactorConfig(Struct, frozen=True, forbid_unknown_fields=True):
     forecast_seconds: Annotated[int, Meta(ge=1, le=86400)] = 300
     horizon_hours: Annotated[float, Meta(ge=1, le=1440)] = 12.0
     silence_minutes: Annotated[float, Meta(ge=0, le=100000)] = 30.0
+    charts: tuple[Chart, ...] = ()
+    consequences: tuple[Consequence, ...] = ()
+    golden: GoldenBatch | None = None
 
 
-class Rule(Struct, frozen=True):
-    """One rule, ready to be evaluated: beyond `limit` on its side raises, back past `clear` clears."""
-
-    index: int
-    name: str  # such as dissolved_oxygen.low.measured
-    kind: Literal["measured", "predicted", "silence"]
-    tag: str
-    unit: str | None
-    high: bool
-    limit: float
-    clear: float  # measured: the value that clears; predicted: the probability
-    raise_at: float
-    priority: AlertPriority
+# Any: JSON. These came after the first release: a model's name leaves them out where they say nothing, so that the
+# names that are there did not change.
+_LATER: dict[str, Any] = {"charts": [], "consequences": [], "golden": None}
+_LATER_OF_LIMIT: dict[str, Any] = {
+    "on_delay_seconds": 0.0, "off_delay_seconds": 0.0, "bridge_seconds": None, "alarm": None, "action": None,
+    "proven": None,
+}  # fmt: skip
 
 
 # Any: a JSON document, whose shape is what is being checked.
@@ -96,7 +78,9 @@ def read_config(document: dict[str, Any]) -> BioreactorConfig:
         problem = check_parameter(name, value)
         if problem is not None:
             raise SettingsError(f"expected {problem[0]}, received {problem[1]}, in parameters of the configuration")
-    rules_of(config)
+    consequences_of(config)
+    charting_of(config)
+    golden_of(config)
     return config
 
 
@@ -112,83 +96,91 @@ def check_parameter(name: str, value: float) -> tuple[str, str] | None:
 
 
 def rules_of(config: BioreactorConfig) -> tuple[Rule, ...]:
-    """Lay out the rules in their fixed order: measured, predicted, silence."""
-    rules: list[Rule] = []
-    for limit in config.limits:
-        unit, scale, shift = _canonical(limit.tag, limit.unit)
-        if limit.low is None and limit.high is None:
-            raise SettingsError(f"expected low or high, received neither, in the limit of {limit.tag}")
-        band = limit.deadband * scale
-        if not 0 <= band < math.inf:
-            raise SettingsError(f"expected a deadband of 0 or more, received {limit.deadband}, in {limit.tag}")
-        for side, bound in (("low", limit.low), ("high", limit.high)):
-            if bound is not None:
-                value = _finite((bound + shift) * scale, limit.tag)
-                back = value - band if side == "high" else value + band
-                name = f"{limit.tag}.{side}.measured"
-                rules.append(
-                    Rule(len(rules), name, "measured", limit.tag, unit, side == "high", value, back, 1, limit.priority)
-                )
-    for aim in config.predicted:
-        rules += _predicted_rules(aim, len(rules))
-    rules.append(
-        Rule(len(rules), "silence", "silence", "silence", "min", True, config.silence_minutes, 0.0, 1, "medium")
-    )
+    """Lay out the rules in their fixed order: measured, predicted, charts, golden, silence.
+
+    Raises
+    ------
+    SettingsError
+        With what was expected, what came, and where.
+    """
+    rules = [
+        *measured_rules(config.limits),
+        *predicted_rules(config.predicted),
+        *chart_rules(config.charts),
+        *golden_rules(config.golden),
+        silence_rule(config.silence_minutes),
+    ]
     names = [(rule.name, rule.unit) for rule in rules]
     if len(set(names)) != len(names) or len(rules) > MAX_LIMITS:
         raise SettingsError(f"expected each limit once and at most {MAX_LIMITS}, received {names}"[:400])
-    return tuple(rules)
+    return numbered(rules)
 
 
-def _predicted_rules(aim: PredictedLimit, first: int) -> list[Rule]:
-    if aim.tag not in FORECAST_UNITS:
-        raise SettingsError(f"expected a tag that is forecast, {', '.join(FORECAST_UNITS)}, received {aim.tag}")
-    if aim.low is None and aim.high is None:
-        raise SettingsError(f"expected low or high, received neither, in the predicted limit of {aim.tag}")
-    if aim.clear_at > aim.raise_at:
-        raise SettingsError(f"expected clear_at at most raise_at, received {aim.clear_at} > {aim.raise_at}, {aim.tag}")
-    if aim.unit is None:
-        unit, scale = FORECAST_UNITS[aim.tag], 1.0
-    else:
-        unit, scale, _ = _canonical(aim.tag, aim.unit)
-    rules: list[Rule] = []
-    for side, bound in (("low", aim.low), ("high", aim.high)):
-        if bound is not None:
-            value = _finite(bound * scale, aim.tag)
-            if aim.tag != "growth_rate" and value <= 0:
-                raise SettingsError(f"expected a predicted limit above 0, received {bound}, for {aim.tag}")
-            rules.append(
-                Rule(
-                    first + len(rules), f"{aim.tag}.{side}.predicted", "predicted", aim.tag, unit, side == "high",
-                    value, aim.clear_at, aim.raise_at, aim.priority,
+def consequences_of(config: BioreactorConfig) -> SuppressionTable:
+    """Give the table of consequences, by names of rules.
+
+    Raises
+    ------
+    SettingsError
+        If a line names no rule, or several; and as `SuppressionTable`.
+    """
+    places: dict[str, list[int]] = {}
+    for rule in rules_of(config):
+        places.setdefault(rule.name, []).append(rule.index)
+    lines = []
+    for one in config.consequences:
+        for name in (one.cause, one.effect):
+            if len(places.get(name, ())) != 1:
+                raise SettingsError(
+                    f"expected a rule among {', '.join(places)}, received {name}, in consequences"[:400]
                 )
-            )  # fmt: skip
-    return rules
+        lines.append(Line(one.cause, one.effect, round(one.hold_minutes * MINUTE)))
+    return SuppressionTable(lines)
+
+
+def charting_of(config: BioreactorConfig) -> Charting | None:
+    """Give the charts, if any: what they are made of (scipy's optimisers) loads only then.
+
+    Raises
+    ------
+    SettingsError
+        If a chart cannot be set so.
+    """
+    if not config.charts:
+        return None
+    from twins.bioreactor.charting import Charting
+
+    return Charting(config.charts)
+
+
+def golden_of(config: BioreactorConfig) -> GoldenScoring | None:
+    """Give the golden model that runs are scored by, if any: what it is made of loads only then.
+
+    Raises
+    ------
+    SettingsError
+        If the document is none, or cannot be scored live.
+    """
+    if config.golden is None:
+        return None
+    from twins.bioreactor.golden import GoldenScoring
+
+    return GoldenScoring(config.golden)
 
 
 def model_name(config: BioreactorConfig) -> str:
     """Name model, version, and a hash of all that could change a number."""
-    body = msgspec.json.encode(config, order="sorted")
+    said = msgspec.to_builtins(config)
+    _leave_out(said, _LATER)
+    for limit in said["limits"]:
+        _leave_out(limit, _LATER_OF_LIMIT)
+    body = msgspec.json.encode(said, order="sorted")
     defaults = repr([(one.name, one.value) for one in GROWTH]).encode()
     return f"{config.model}@{VERSION}+{hashlib.sha256(body + defaults).hexdigest()[:10]}"
 
 
-def _canonical(tag: str, code: str | None) -> tuple[str, float, float]:
-    known = {"growth_rate": ("rate",), **TAG_DIMENSIONS}.get(tag)
-    if code is None:
-        if known is None:
-            raise SettingsError(f"expected a unit, received none, in the limit of {tag}; add `unit`")
-        return CANONICAL[known[0]], 1.0, 0.0
-    try:
-        unit = find_unit(code, where=f"the limit of {tag}")
-    except InputError as error:
-        raise SettingsError(str(error)) from None
-    if known is not None and unit.dimension not in known:
-        raise SettingsError(f"expected a unit of {' or '.join(known)}, received {code}, in the limit of {tag}")
-    return CANONICAL[unit.dimension], unit.scale, unit.shift
-
-
-def _finite(value: float, tag: str) -> float:
-    if not math.isfinite(value):
-        raise SettingsError(f"expected a finite limit, received {value}, for {tag}")
-    return value
+# Any: a configuration as JSON would have it.
+def _leave_out(said: dict[str, Any], silent: dict[str, Any]) -> None:
+    for name, value in silent.items():
+        if said[name] == value or (value == [] and not said[name]):
+            del said[name]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from schemas.effects import Effect, Kind
 from schemas.instants import HOUR, SECOND, format_instant
 from twins.bioreactor import filter as ekf
-from twins.bioreactor.config import FORECAST_UNITS, Rule
 from twins.bioreactor.fold import Beliefs
 from twins.bioreactor.forecast import EXPONENT_LARGEST, NORMAL, QUANTILES, Fan, quantiles
 from twins.bioreactor.rows import NANOLITRES
+from twins.bioreactor.rules import FORECAST_UNITS, Rule
 from twins.bioreactor.state import State
 from twins.block import Effects
 from twins.frame import Refused
@@ -46,6 +46,7 @@ class Pending:
     data: Data
     slot: int = -1
     rule: int = -1
+    cause: int = -1  # the rule whose alert it follows from
 
 
 def assemble(pending: list[Pending], effects: Effects, state: State, topic: str, partition: int, model: str) -> None:
@@ -63,15 +64,19 @@ def assemble(pending: list[Pending], effects: Effects, state: State, topic: str,
         at = one.offset
         name = f"{topic}/{partition}/{at}/{n}"
         if one.kind == "alert":
-            if one.data["action"] == "raise":
-                state.alert_offset[one.slot, one.rule] = at
-                state.alert_n[one.slot, one.rule] = n
-                one.data["alert"] = name
-            else:
-                raised = state.alert_offset[one.slot, one.rule], state.alert_n[one.slot, one.rule]
-                one.data["alert"] = f"{topic}/{partition}/{raised[0]}/{raised[1]}"
+            raised = state.alert_offset[one.slot, one.rule], state.alert_n[one.slot, one.rule]
+            if one.data["action"] == "clear":
                 state.alert_offset[one.slot, one.rule] = -1
                 state.alert_n[one.slot, one.rule] = -1
+            elif raised[0] < 0:  # else it was suppressed, and is shown now
+                raised = at, n
+                state.alert_offset[one.slot, one.rule] = at
+                state.alert_n[one.slot, one.rule] = n
+                state.link(one.slot, one.rule, at, n)
+            one.data["alert"] = f"{topic}/{partition}/{raised[0]}/{raised[1]}"
+            if one.cause >= 0:
+                cause = state.link_of(one.slot, one.cause)
+                one.data["suppressed_by"] = f"{topic}/{partition}/{cause[0]}/{cause[1]}"
         lists[one.kind].append(
             Effect(
                 name, one.kind, "qualified", "bioreactor", one.key, instant(one.event_time), instant(one.record_time),
@@ -223,6 +228,7 @@ def alert_data(
     message: str,
     probability: float | None = None,
     expected_at: int = -1,
+    limit: float | None = None,
 ) -> Data:
     """Say that an alert was raised or cleared. `alert`, its identity, is filled in by `assemble`."""
     batch = state.current[slot]
@@ -233,7 +239,7 @@ def alert_data(
         "tag": rule.tag,
         "priority": rule.priority,
         "value": value,
-        "limit": rule.limit,
+        "limit": rule.limit if limit is None and rule.kind not in ("chart", "golden") else limit,
         "unit": rule.unit or biomass_unit(state, slot),
         "probability": probability,
         "expected_at": format_instant(expected_at) if expected_at >= 0 else None,
@@ -243,12 +249,25 @@ def alert_data(
     }
 
 
-def measured_message(rule: Rule, raised: bool, value: float) -> str:
-    """Say a measured crossing in words."""
+LIMITS = {"": "limit", "alarm": "alarm limit", "action": "action limit", "proven": "proven range"}
+ASKS = {
+    "action": "; there is a deviation to record",
+    "proven": "; whether the product is touched is to be judged",
+}
+
+
+def measured_message(rule: Rule, raised: bool, value: float | None) -> str:
+    """Say a measured crossing in words; `value` None: the newest was beyond the limit, and time has passed since."""
     side = "above" if rule.high else "below"
+    asks = ASKS.get(rule.of, "")
+    limit = f"its {LIMITS[rule.of]} of {rule.limit:g} {rule.unit}"
+    if value is None:
+        return f"{rule.tag} was {side} {limit} when last read, {rule.on_delay / SECOND:g} s ago or more{asks}"
     if raised:
-        return f"{rule.tag} is {value:g} {rule.unit}, {side} its limit of {rule.limit:g} {rule.unit}"
-    return f"{rule.tag} is {value:g} {rule.unit}, back within its limit of {rule.limit:g} {rule.unit}"
+        lasting = f" for {rule.on_delay / SECOND:g} s or more" if rule.on_delay else ""
+        return f"{rule.tag} is {value:g} {rule.unit}, {side} {limit}{lasting}{asks}"
+    lasting = f" for {rule.off_delay / SECOND:g} s or more" if rule.off_delay else ""
+    return f"{rule.tag} is {value:g} {rule.unit}, back within {limit}{lasting}"
 
 
 def predicted_message(rule: Rule, raised: bool, probability: float, unit: str) -> str:

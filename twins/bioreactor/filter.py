@@ -98,7 +98,7 @@ def start(f: Floats, i: NDArray[np.int64], j: int, k: Floats, volume: int) -> No
     i[RUNNING, j] = 1
 
 
-def observe(f: Floats, i: NDArray[np.int64], y: Floats, n: Floats, k: Floats, there: Bools, assay: bool) -> None:
+def observe(f: Floats, i: NDArray[np.int64], y: Floats, n: Floats, k: Floats, there: Bools, assay: bool) -> Bools:
     """Take in one measurement a twin, in place; twins where `there` is false stay as they are.
 
     Parameters
@@ -115,6 +115,11 @@ def observe(f: Floats, i: NDArray[np.int64], y: Floats, n: Floats, k: Floats, th
         Which twins have a measurement.
     assay : bool
         Whether it is one of biomass itself, free of the sensor's gain and offset.
+
+    Returns
+    -------
+    array of bool, shape (n,)
+        Which measurements the gate judged: those of twins whose biomass was known before.
     """
     if assay:
         relative, absolute, value, gain = k[p.ASSAY_RELATIVE], k[p.ASSAY_ABSOLUTE], y, np.zeros_like(y)
@@ -144,7 +149,7 @@ def observe(f: Floats, i: NDArray[np.int64], y: Floats, n: Floats, k: Floats, th
     anew = began | reopened
     if anew.any():
         _set_from(f, value, gain, relative, absolute, share, weight, measurable, anew)
-    judged = accepted | refused
+    judged: Bools = accepted | refused
     f[NIS] = np.where(judged, nis, f[NIS])
     f[INNOVATION] = np.where(judged, error, f[INNOVATION])
     f[INNOVATION_SD] = np.where(judged, np.sqrt(s), f[INNOVATION_SD])
@@ -153,6 +158,7 @@ def observe(f: Floats, i: NDArray[np.int64], y: Floats, n: Floats, k: Floats, th
     i[REJECTED] = np.where(refused & ~reopened, i[REJECTED] + 1, np.where(accepted | reopened, 0, i[REJECTED]))
     gate = np.where(refused, GATE_REJECTED, np.where(accepted, GATE_ACCEPTED, i[GATE]))
     i[GATE] = np.where(reopened, GATE_REOPENED, gate)
+    return judged
 
 
 def _joseph(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,16 +37,21 @@ from twins.bioreactor.rows import (
     N,
 )
 
+if TYPE_CHECKING:
+    from twins.bioreactor.charting import Charting  # what it is made of loads only where charts are kept
+
 NANOHOURS = 1.0 / HOUR
 
 
 @dataclass(slots=True)
 class Beliefs:
-    """What is believed of n twins: floats (13, n), integers (6, n), and what is known of each run."""
+    """What is believed of n twins: floats (13, n), integers (6, n), what is known of each run, and what charts remember
+    (width, n), None where there are none."""
 
     f: NDArray[np.float64]
     i: Ints
     batches: list[Batch]
+    c: NDArray[np.float64] | None = None
 
     def copy_of(self, columns: Sequence[int] | Ints) -> Beliefs:
         """Give the beliefs of some twins as their own contiguous arrays."""
@@ -54,6 +60,7 @@ class Beliefs:
             np.ascontiguousarray(self.f[:, where]),
             np.ascontiguousarray(self.i[:, where]),
             [self.batches[j] for j in where.tolist()],
+            None if self.c is None else np.ascontiguousarray(self.c[:, where]),
         )
 
 
@@ -101,10 +108,12 @@ class ParameterTable:
         return np.ascontiguousarray(self._array[np.asarray(places, dtype=np.int64)].T)
 
 
-def prior(table: ParameterTable) -> Beliefs:
+def prior(table: ParameterTable, charting: Charting | None = None) -> Beliefs:
     """Give the belief about one twin that nothing was said of: a run without a name, nothing known."""
     beliefs = Beliefs(np.zeros((ekf.FLOATS, 1)), np.zeros((ekf.INTEGERS, 1), dtype=np.int64), [Batch()])
     ekf.start(beliefs.f, beliefs.i, 0, table.gather([0]), initial_volume(table, ()))
+    if charting is not None:
+        beliefs.c = charting.beginning.copy()
     return beliefs
 
 
@@ -120,6 +129,7 @@ def fold_minutes(
     buckets: Ints,
     items: Sequence[Items],
     table: ParameterTable,
+    charting: Charting | None = None,
 ) -> list[int]:
     """Fold one row into each of n twins, in place.
 
@@ -137,6 +147,8 @@ def fold_minutes(
         The rows' other things.
     table : ParameterTable
         Where a starting batch's parameters are looked up.
+    charting : Charting, optional
+        The charts that `beliefs.c` is of. A provisional fold leaves them out.
 
     Returns
     -------
@@ -146,10 +158,10 @@ def fold_minutes(
     f, i = beliefs.f, beliefs.i
     changing = [j for j, one in enumerate(items) if one is not NO_ITEMS and one.changes]
     for j in changing:
-        _begin(beliefs, k, j, items[j].changes, table)
+        _begin(beliefs, k, j, items[j].changes, table, charting)
     running = i[ekf.RUNNING] > 0
     _feed(f, i, buckets[FEED], running)
-    _read(f, i, k, minutes, buckets, running)
+    _read(beliefs, k, minutes, buckets, running, charting)
     assayed = [j for j, one in enumerate(items) if one is not NO_ITEMS and one.assays]
     if assayed:
         _assay(beliefs, k, assayed, items)
@@ -176,7 +188,10 @@ def apply_changes(batch: Batch, running: bool, changes: Sequence[Change]) -> tup
     return batch, running
 
 
-def _begin(beliefs: Beliefs, k: NDArray[np.float64], j: int, changes: Sequence[Change], table: ParameterTable) -> None:
+def _begin(
+    beliefs: Beliefs, k: NDArray[np.float64], j: int, changes: Sequence[Change], table: ParameterTable,
+    charting: Charting | None,
+) -> None:  # fmt: skip
     """Set a twin to the prior where its minute holds a batch start; the last one counts."""
     starts = [change for change in changes if change.order == 1]
     if starts:
@@ -184,6 +199,8 @@ def _begin(beliefs: Beliefs, k: NDArray[np.float64], j: int, changes: Sequence[C
         k[:, j] = table.gather([table.index_of(last.parameters)])[:, 0]
         volume = last.volume if last.volume > 0 else initial_volume(table, last.parameters)
         ekf.start(beliefs.f, beliefs.i, j, k, volume)
+        if charting is not None and beliefs.c is not None:
+            charting.restart(beliefs.c, j)
 
 
 def _feed(f: NDArray[np.float64], i: Ints, feed: Ints, running: NDArray[np.bool_]) -> None:
@@ -196,9 +213,11 @@ def _feed(f: NDArray[np.float64], i: Ints, feed: Ints, running: NDArray[np.bool_
 
 
 def _read(
-    f: NDArray[np.float64], i: Ints, k: NDArray[np.float64], minutes: Ints, buckets: Ints, running: NDArray[np.bool_]
-) -> None:
+    beliefs: Beliefs, k: NDArray[np.float64], minutes: Ints, buckets: Ints, running: NDArray[np.bool_],
+    charting: Charting | None,
+) -> None:  # fmt: skip
     """Take in the trimmed mean of a minute at the mean of its times."""
+    f, i = beliefs.f, beliefs.i
     count = buckets[N]
     there = running & (count > 0)
     if not there.any():
@@ -209,7 +228,9 @@ def _read(
     mean = total / (left * FIXED)
     time = minutes * MINUTE + buckets[TIMES] // np.maximum(count, 1)
     move(f, i, k, np.where(there, time, i[ekf.TIME]))
-    ekf.observe(f, i, mean, left.astype(np.float64), k, there, assay=False)
+    judged = ekf.observe(f, i, mean, left.astype(np.float64), k, there, assay=False)
+    if charting is not None and beliefs.c is not None:
+        charting.step(beliefs.c, f, time, judged)
     i[ekf.TIME] = np.where(there, np.maximum(time, i[ekf.TIME]), i[ekf.TIME])
 
 

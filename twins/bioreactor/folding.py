@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from schemas.instants import MINUTE, SECOND
 from twins.bioreactor.config import BioreactorConfig
 from twins.bioreactor.fold import fold_minutes
-from twins.bioreactor.inputs import END, START
+from twins.bioreactor.inputs import END, PHASE, START
 from twins.bioreactor.intake import CLOCK_SOURCE, NO_KEY, TOO_MANY, Intake, chunks, remember, sort_out
 from twins.bioreactor.judge import Judge, Verdict
 from twins.bioreactor.late import grid, mark_memory, write_mark
-from twins.bioreactor.limits import evaluate
+from twins.bioreactor.limits import Limits
 from twins.bioreactor.readings import Part, lay_out, name_columns, share, show
 from twins.bioreactor.rewind import Rewind
 from twins.bioreactor.rows import (
@@ -38,8 +38,9 @@ from twins.bioreactor.rows import (
 from twins.bioreactor.segments import AT_ONCE, Segments, Single, cut, gather
 from twins.bioreactor.speech import Speech
 from twins.bioreactor.state import CLOCK, MOST_TWINS, NEVER, State
+from twins.bioreactor.suppressing import Suppressing
 from twins.block import Effects, Past
-from twins.frame import BAD, GOOD
+from twins.frame import GOOD
 
 Ints = NDArray[np.int64]
 
@@ -59,8 +60,9 @@ class Folding:
         self.silence = round(config.silence_minutes * MINUTE)
         name_columns(state, self.columns.frame, self.columns.readings)
         self.tables = lay_out(state, self.columns.frame)
-        self.measured = [rule for rule in state.rules if rule.kind == "measured"]
+        self.limits = Limits(state, len(self.columns.times))
         self.rewind = Rewind(state, self.columns, past, intake.fresh, speech, effects)
+        self.suppressing = Suppressing(state, speech) if state.linked else None
         self.judge = Judge(state, intake, self.tables, self.rewind, speech, effects)
 
     def run(self) -> None:
@@ -90,8 +92,10 @@ class Folding:
                 self.judge.judge(place, verdict)
             places = np.concatenate([places[~special], np.array(verdict.readings, dtype=np.int64)])
             places = places[np.argsort(intake.slots[places], kind="stable")]
-        slots, times = intake.slots[places], columns.times[places]
+        slots, times, speech = intake.slots[places], columns.times[places], self.speech
         self._remember(places, verdict.singles)
+        if self.limits.delayed:
+            self._pass_time(verdict.singles)
         for place, slot in verdict.passed:
             self._silence(place, np.array([slot]))
         starts = calls = fixed = places
@@ -100,7 +104,8 @@ class Folding:
         if len(places):
             number, starts, calls = cut(state, slots, times, self.periods)
             parts = list(share(state, self.tables, places, slots, times, number))
-            self._limits(parts)
+            for one in self.limits.take(parts, places, slots, times):
+                speech.measured(one)
             self._heard_again(places, slots)
             good, fixed = self._signal(parts, places)
         if verdict.refolds:
@@ -109,6 +114,10 @@ class Folding:
         turns = segments.turns()
         for turn in range(int(turns.max()) + 1 if len(turns) else 0):
             self._turn(segments, np.nonzero(turns == turn)[0], turns == turn, parts)
+        if self.suppressing is not None:
+            told = [one for one in verdict.singles if one.latest >= 0]
+            more = np.array([[one.place, one.slot] for one in told], dtype=np.int64).reshape(-1, 2)
+            self.suppressing.look(np.append(places, more[:, 0]), np.append(slots, more[:, 1]))
 
     def _remember(self, places: Ints, singles: list[Single]) -> None:
         kept = places
@@ -121,17 +130,13 @@ class Folding:
             heads[1:] = slots[1:] != slots[:-1]
             remember(self.state, slots, self.columns.hashes[kept], self.columns.times[kept], heads)
 
-    def _limits(self, parts: list[Part]) -> None:
-        state = self.state
-        for part in parts:
-            running = state.running[part.slots]
-            for rule in self.measured:
-                column = state.column_of.get((rule.tag, rule.unit or ""), -1)
-                for j in np.nonzero(part.columns == column)[0].tolist():
-                    valid = running & part.newer[:, j] & (part.quality[:, j] != BAD)
-                    raised = state.alert[:, rule.index]
-                    for one in evaluate(rule, part.places, part.slots, part.values[:, j], valid, raised):
-                        self.speech.measured(one)
+    def _pass_time(self, singles: list[Single]) -> None:
+        """Let facts that are no readings tell the limits of their twins the time, but for those that end a run."""
+        for one in singles:
+            change = one.add.change
+            if one.latest >= 0 and (change is None or change.order == PHASE):
+                for turn in self.limits.pass_time(one.place, np.array([one.slot]), one.latest):
+                    self.speech.measured(turn)
 
     def _heard_again(self, places: Ints, slots: Ints) -> None:
         """Clear the silence of twins that speak again."""
@@ -183,6 +188,8 @@ class Folding:
             # on account of the record that calls for it: the one that ends the minute, else the one that speaks
             due = np.where(closing, segments.firsts[q], places)[stale]
             self.rewind.settle(slots[stale], opened[stale], minutes[stale], due)
+        if state.charting is not None and closing.any():
+            self.speech.charts(slots[closing], opened[closing], segments.firsts[q][closing])
         bucket, more = state.bucket[slots], segments.buckets[:, q].T
         for column in (N, TOTAL, TIMES):
             bucket[:, column] += more[:, column]
@@ -228,7 +235,7 @@ class Folding:
         sampled = np.nonzero(buckets[SAMPLE])[0].tolist()
         marks = [(j, int(opened[j]), write_mark(beliefs, j)) for j in sampled]
         changed = fold_minutes(
-            beliefs, state.table.gather(state.parameters[slots]), opened, buckets, items, state.table
+            beliefs, state.table.gather(state.parameters[slots]), opened, buckets, items, state.table, state.charting
         )
         state.keep(slots, beliefs, changed)
         for j in np.nonzero(minutes // 10 * 10 > opened)[0].tolist():
@@ -259,13 +266,22 @@ class Folding:
         self._silence(place, np.arange(used))
 
     def _silence(self, place: int, slots: Ints) -> None:
-        """Raise an alert for running twins that nobody heard of for too long."""
-        state, rule = self.state, self.state.rules[-1]
+        """Tell twins that time has passed: limits, silence, and alerts that are suppressed."""
+        state = self.state
         if self.columns.frame.facts[place].event.source == CLOCK_SOURCE:
             slots = slots[state.wall[slots]]
-        if self.silence <= 0 or not len(slots):
-            return
-        quiet = int(self.columns.times[place]) - state.heard[slots]
+        now = int(self.columns.times[place])
+        for turn in self.limits.pass_time(place, slots, now):
+            self.speech.measured(turn)
+        if self.silence > 0 and len(slots):
+            self._quiet(place, slots, now)
+        if self.suppressing is not None:
+            self.suppressing.look(np.full(len(slots), place), slots)
+
+    def _quiet(self, place: int, slots: Ints, now: int) -> None:
+        """Raise an alert for running twins that nobody heard of for too long."""
+        state, rule = self.state, self.state.rules[-1]
+        quiet = now - state.heard[slots]
         due = (
             (quiet >= self.silence)
             & (state.heard[slots] >= 0)

@@ -15,10 +15,10 @@ from scipy.special import ndtr
 
 from schemas.instants import HOUR
 from twins.bioreactor import filter as ekf
-from twins.bioreactor.config import Rule
 from twins.bioreactor.fold import Beliefs
 from twins.bioreactor.parameters import assumed_growth as p
 from twins.bioreactor.rows import NANOLITRES
+from twins.bioreactor.rules import Rule
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 NORMAL = (-1.6448536269514722, -0.6744897501960817, 0.0, 0.6744897501960817, 1.6448536269514722)

@@ -12,8 +12,20 @@ from twins.bioreactor.rows import Batch, Items
 from twins.bioreactor.state import LAYOUT, State
 
 MAGIC = b"TWBR"
-SNAPSHOT_VERSION = 1
-_WIDE = ("value", "value_time", "quality", "alert", "alert_offset", "alert_n")
+SNAPSHOT_VERSION = 2
+_WIDE = (
+    "value",
+    "value_time",
+    "quality",
+    "alert",
+    "alert_offset",
+    "alert_n",
+    "since",
+    "seen",
+    "chart",
+    "links",
+    "golden",
+)
 
 
 class Header(Struct, frozen=True):
@@ -105,3 +117,5 @@ def read_snapshot(state: State, body: bytes, model: str) -> None:
     for slot, batch in enumerate(state.batches):
         state.parameters[slot] = state.table.index_of(batch.parameters)
         state.refresh(slot)
+    state.waits[:used] = state.waits_of(np.arange(used))
+    state.held[:used] = state.held_of(np.arange(used))

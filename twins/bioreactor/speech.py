@@ -10,13 +10,14 @@ from schemas.errors import InputError
 from schemas.instants import MINUTE
 from twins.bioreactor import emit
 from twins.bioreactor import filter as ekf
-from twins.bioreactor.config import BioreactorConfig, Rule
+from twins.bioreactor.config import BioreactorConfig
 from twins.bioreactor.emit import Data, Pending
 from twins.bioreactor.fold import Beliefs, fold_minutes, move
 from twins.bioreactor.forecast import Fan, crossing, forecast
 from twins.bioreactor.intake import Columns
 from twins.bioreactor.late import Refold
 from twins.bioreactor.limits import Turn
+from twins.bioreactor.rules import Rule
 from twins.bioreactor.segments import AT_ONCE, ESTIMATE, FORECAST
 from twins.bioreactor.state import State
 from twins.frame import Refused
@@ -32,6 +33,7 @@ class Speech:
         self.columns = columns
         self.horizon_hours = config.horizon_hours
         self.predicted = [rule for rule in state.rules if rule.kind == "predicted"]
+        self.charted = [rule for rule in state.rules if rule.kind == "chart"]
         self.pending: list[Pending] = []
 
     def _say(self, kind: Kind, place: int, slot: int, seq: int, when: int, data: Data, rule: int = -1) -> None:
@@ -67,11 +69,32 @@ class Speech:
         counts = zip(
             state.count[slots[q]].tolist(), state.first[slots[q]].tolist(), state.last[slots[q]].tolist(), strict=True
         )
-        said = emit.estimate_data(state, some, now.copy_of(q), when, list(counts), revised=False)
+        beliefs = now.copy_of(q)
+        said = emit.estimate_data(state, some, beliefs, when, list(counts), revised=False)
+        if state.scoring is not None:
+            self._score(q, slots, places, times, beliefs, said)
         for slot, place, time, data in zip(some, places[q].tolist(), when, said, strict=True):
             self._say("estimate", place, slot, 1 << 40, time, data)
         state.count[slots[q]] = 0
         state.first[slots[q]] = state.last[slots[q]] = -1
+
+    def _score(self, q: Ints, slots: Ints, places: Ints, times: Ints, now: Beliefs, said: list[Data]) -> None:
+        """Put the distance from good runs into the estimates of running twins, and say the alerts on it."""
+        assert self.state.scoring is not None
+        for data in said:
+            data["golden"] = None
+        run = np.nonzero(now.i[ekf.RUNNING] > 0)[0]
+        if not len(run):
+            return
+        at = q[run]
+        found, turns = self.state.scoring.score(
+            self.state, slots[at], times[at], [now.batches[j] for j in run.tolist()]
+        )
+        for j, scored in zip(run.tolist(), found, strict=True):
+            said[j]["golden"] = scored
+        for one in turns:
+            place, slot = int(places[at[one.place]]), int(slots[at[one.place]])
+            self._alert(place, slot, one.rule, one.raised, one.value, one.message, limit=one.limit)
 
     def _forecast(self, q: Ints, slots: Ints, places: Ints, times: Ints, now: Beliefs, fan: Fan) -> None:
         some, where, when = slots[q].tolist(), places[q].tolist(), times[q].tolist()
@@ -116,6 +139,22 @@ class Speech:
         message = emit.predicted_message(rule, raised, probability, rule.unit or emit.biomass_unit(self.state, slot))
         self._alert(place, slot, rule, raised, None, message, probability, expected)
 
+    def charts(self, slots: Ints, minutes: Ints, places: Ints) -> None:
+        """Say which charts of running twins turned with the minutes that were just closed."""
+        state = self.state
+        there = state.running[slots]
+        slots, minutes, places = slots[there], minutes[there], places[there]
+        if state.charting is None or not len(slots):
+            return
+        remembered = np.ascontiguousarray(state.chart[slots].T)
+        for number, rule in enumerate(self.charted):
+            raised = state.alert[slots, rule.index] > 0
+            for j, sight in state.charting.turns(number, remembered, minutes, raised):
+                slot = int(slots[j])
+                state.alert[slot, rule.index] = sight.raised
+                value = sight.value if sight.raised else None
+                self._alert(int(places[j]), slot, rule, sight.raised, value, sight.message, limit=sight.limit)
+
     def turn_on(self, place: int, slot: int, rule: Rule, value: float, message: str) -> None:
         """Raise an alert."""
         self.state.alert[slot, rule.index] = 1
@@ -126,17 +165,24 @@ class Speech:
         self.state.alert[slot, rule.index] = 0
         self._alert(place, slot, rule, False, None, message)
 
+    def release(self, place: int, slot: int, rule: Rule, cause: Rule, seq: int) -> None:
+        """Say that a suppressed alert has outlived what it followed from."""
+        message = f"{rule.name} still stands, and {cause.name} that it was taken to follow from does not"
+        self._alert(place, slot, rule, True, None, message)
+        self.pending[-1].seq, self.pending[-1].cause = seq, cause.index
+
     def clear_all(self, place: int, slot: int, message: str) -> None:
         """Clear every alert of a twin: what they were about is over."""
         for rule in self.state.rules:
             if self.state.alert[slot, rule.index]:
                 self.turn_off(place, slot, rule, message)
+        self.state.forget_delays(slot)
 
     def _alert(
         self, place: int, slot: int, rule: Rule, raised: bool, value: float | None, message: str,
-        probability: float | None = None, expected: int = -1,
+        probability: float | None = None, expected: int = -1, limit: float | None = None,
     ) -> None:  # fmt: skip
-        data = emit.alert_data(self.state, slot, rule, raised, value, message, probability, expected)
+        data = emit.alert_data(self.state, slot, rule, raised, value, message, probability, expected, limit)
         self._say("alert", place, slot, rule.index, int(self.columns.times[place]), data, rule.index)
 
     # -- rejects ----------------------------------------------------------------------------------------------------

@@ -9,16 +9,22 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from schemas.instants import MINUTE
+from twins.alarming.limits import NO_BRIDGE
 from twins.bioreactor import filter as ekf
-from twins.bioreactor.config import BioreactorConfig, rules_of
+from twins.bioreactor.config import BioreactorConfig, charting_of, consequences_of, golden_of, rules_of
 from twins.bioreactor.fold import Beliefs, ParameterTable, apply_changes, prior
 from twins.bioreactor.rows import BUCKET, EMPTY_BUCKET, NO_ITEMS, Batch, Items
+from twins.bioreactor.rules import Rule
 
 RING = 32  # hashes of a twin's last facts
 MOST_COLUMNS = 64  # distinct (tag, unit) pairs whose newest values a block shows
 MOST_TWINS = 250_000  # of one partition; about 180 MB
 CLOCK = 32  # hashes of the last records without a key
 NEVER = 1 << 62
+# What is remembered of each rule that consequences name: standing (-1: never raised), when it cleared, the rule it is
+# suppressed by, and the id of its newest raise.
+LINK_STANDING, LINK_CLEARED, LINK_CAUSE, LINK_OFFSET, LINK_N = range(5)
+LINK = 5
 OFF, ON = 0, 1
 
 # name: (dtype, width or None, fill). The order is that of the snapshot.
@@ -80,13 +86,28 @@ class State:
         self.alert = np.zeros((0, len(self.rules)), dtype=np.uint8)  # (twin, rule): raised or not
         self.alert_offset = np.zeros((0, len(self.rules)), dtype=np.int64)  # where it was raised
         self.alert_n = np.zeros((0, len(self.rules)), dtype=np.int32)
+        self.delayed = [rule for rule in self.rules if rule.kind == "measured" and rule.point >= 0]
+        points = sum(rule.point >= 0 for rule in self.rules)
+        self.since = np.zeros((0, points), dtype=np.int64)  # (twin, rule that waits): since when it is to turn [us]
+        self.seen = np.zeros((0, points), dtype=np.int64)  # and its newest reading since then
         # derived
         self.phase = np.zeros(0, dtype=np.int64)  # spreads the twins over a second, a minute, five [ms]
         self.parameters = np.zeros(0, dtype=np.int64)  # row of the table, of `batches`
         self.running = np.zeros(0, dtype=np.bool_)  # with the open minute
         self.wall = np.zeros(0, dtype=np.bool_)  # silence is judged by the wall's clock
+        self.waits = np.zeros(0, dtype=np.bool_)  # time counts in a measured rule
+        self.held = np.zeros(0, dtype=np.bool_)  # an alert is suppressed
         self.current: list[Batch] = []  # `batches` with the open minute
-        self._prior = prior(self.table)
+        self.charting = charting_of(config)
+        self._prior = prior(self.table, self.charting)
+        width = 0 if self.charting is None else self.charting.width
+        self.consequences = consequences_of(config)
+        places = {rule.name: rule.index for rule in self.rules}
+        self.linked = [places[name] for name in self.consequences.rules]  # causes before what follows from them
+        self.links = np.zeros((0, LINK * len(self.linked)), dtype=np.int64)
+        self.scoring = golden_of(config)
+        self.golden = np.zeros((0, 0 if self.scoring is None else self.scoring.width))
+        self.chart = np.zeros((0, width))  # what charts remember, folded as the belief is
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -99,6 +120,8 @@ class State:
         self.enrol(key)
         self.f[slot] = self._prior.f[:, 0]
         self.i[slot] = self._prior.i[:, 0]
+        if self._prior.c is not None:
+            self.chart[slot] = self._prior.c[:, 0]
         self.bucket[slot] = EMPTY_BUCKET
         self.batches.append(Batch())
         self.current.append(Batch())
@@ -127,12 +150,20 @@ class State:
             ("alert", np.uint8, len(self.rules), OFF),
             ("alert_offset", np.int64, len(self.rules), -1),
             ("alert_n", np.int32, len(self.rules), -1),
+            ("since", np.int64, self.since.shape[1], -1),
+            ("seen", np.int64, self.seen.shape[1], -1),
+            ("chart", np.float64, self.chart.shape[1], 0),
+            ("links", np.int64, self.links.shape[1], -1),
+            ("golden", np.float64, self.golden.shape[1], -2),  # a batch that started at no time: begin anew
         ):
             old = getattr(self, name)
             grown = _filled(rows, width, dtype, fill)
             grown[:used, : old.shape[1]] = old[:used]
             setattr(self, name, grown)
-        for name, dtype in (("phase", np.int64), ("parameters", np.int64), ("running", np.bool_), ("wall", np.bool_)):
+        for name, dtype in (
+            ("phase", np.int64), ("parameters", np.int64), ("running", np.bool_), ("wall", np.bool_),
+            ("waits", np.bool_), ("held", np.bool_),
+        ):  # fmt: skip
             grown = np.zeros(rows, dtype=dtype)
             grown[:used] = getattr(self, name)[:used]
             setattr(self, name, grown)
@@ -142,6 +173,7 @@ class State:
         place = self.column_of.get((tag, unit))
         if place is None:
             needed = tag == "biomass" or any(rule.tag == tag for rule in self.rules)
+            needed |= self.scoring is not None and tag in self.scoring.needs
             if len(self.columns) >= MOST_COLUMNS and not needed:
                 return -1
             place = self.column_of[(tag, unit)] = len(self.columns)
@@ -160,12 +192,15 @@ class State:
             np.ascontiguousarray(self.f[slots].T),
             np.ascontiguousarray(self.i[slots].T),
             [self.batches[slot] for slot in slots.tolist()],
+            None if self.charting is None else np.ascontiguousarray(self.chart[slots].T),
         )
 
     def keep(self, slots: NDArray[np.int64], beliefs: Beliefs, changed: Sequence[int]) -> None:
         """Write beliefs back; `changed` names the columns whose batch is another now."""
         self.f[slots] = beliefs.f.T
         self.i[slots] = beliefs.i.T
+        if beliefs.c is not None:
+            self.chart[slots] = beliefs.c.T
         for j in changed:
             slot = int(slots[j])
             self.batches[slot] = beliefs.batches[j]
@@ -185,6 +220,39 @@ class State:
         if not self.items:
             return buckets, [NO_ITEMS] * len(slots)
         return buckets, [self.items.get(slot, NO_ITEMS) for slot in slots.tolist()]
+
+    def waits_on(self, rule: Rule, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say for which twins time counts in a rule: it is about to turn, or raised and a silence would tell."""
+        waits: NDArray[np.bool_] = self.since[slots, rule.point] >= 0
+        return waits if rule.bridge == NO_BRIDGE else waits | (self.alert[slots, rule.index] > 0)
+
+    def waits_of(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say for which twins time counts in any measured rule."""
+        waits = np.zeros(len(slots), dtype=np.bool_)
+        for rule in self.delayed:
+            waits |= self.waits_on(rule, slots)
+        return waits
+
+    def held_of(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which twins have an alert that is suppressed."""
+        links = self.links[slots].reshape(len(slots), len(self.linked), LINK)
+        return np.asarray(((links[:, :, LINK_STANDING] > 0) & (links[:, :, LINK_CAUSE] >= 0)).any(axis=1))
+
+    def link(self, slot: int, rule: int, offset: int, n: int) -> None:
+        """Note where the newest alert of a rule was raised, if consequences name the rule."""
+        if rule in self.linked:
+            at = LINK * self.linked.index(rule)
+            self.links[slot, at + LINK_OFFSET], self.links[slot, at + LINK_N] = offset, n
+
+    def link_of(self, slot: int, rule: int) -> tuple[int, int]:
+        """Give where the newest alert of a rule that consequences name was raised."""
+        at = LINK * self.linked.index(rule)
+        return int(self.links[slot, at + LINK_OFFSET]), int(self.links[slot, at + LINK_N])
+
+    def forget_delays(self, slot: int) -> None:
+        """Let all rules of a twin begin anew, once their alerts are cleared."""
+        self.since[slot] = self.seen[slot] = -1
+        self.waits[slot] = False
 
     def compact(self) -> None:
         """Forget parameter sets that no twin uses any more."""

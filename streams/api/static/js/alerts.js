@@ -22,10 +22,12 @@ export function unitAlert(alert, onLineage) {
   const data = alert.last.data;
   const raised = Date.parse(alert.raised_at || alert.last.event_time);
   const cleared = alert.cleared_at ? Date.parse(alert.cleared_at) : null;
+  const word = STATES[data.priority].word;
+  const past = alert.suppressed ? `Suppressed: it follows from another · ${word.toLowerCase()}` : `Cleared · was ${word.toLowerCase()}`;
   return el(
     "li", { class: `alert-item ${alert.open ? `is-${data.priority}` : "is-cleared"}` },
     symbol(alert.open ? data.priority : "ended", 20),
-    el("div", {}, alert.open ? el("span", { class: "who" }, STATES[data.priority].word) : el("span", { class: "muted" }, `Cleared · was ${STATES[data.priority].word.toLowerCase()}`)),
+    el("div", {}, alert.open ? el("span", { class: "who" }, word) : el("span", { class: "muted" }, past)),
     el("p", { class: "what" }, data.message),
     el("p", { class: "since" },
       `raised ${stamp(raised)}${cleared ? `, cleared ${stamp(cleared)}` : ` (${age(raised)} ago)`} `,

@@ -251,9 +251,37 @@ def test_an_unescaped_plus_in_a_time_is_understood(api: httpx.Client) -> None:
     assert api.get("/api/v1/twins/bioreactor/BR-01?at=2199-01-01T00:00:00+01:00").status_code == 200
 
 
+def test_alarm_figures_of_a_period_with_their_verdicts(api: httpx.Client) -> None:
+    whole = get(api, "alarms/kpis", kind="bioreactor")
+    [one] = whole["operators"]
+    assert (one["operator"], one["alarms"], one["suppressed"]) == ("all", 6, 0)
+    assert len(one["standing"]) == 5
+    assert one["priorities"] == {"low": 1, "medium": 2, "high": 2, "critical": 1}
+    assert one["figures"]["alarms_per_day"] == {"value": 6 / 30, "verdict": "acceptable"}
+    assert one["figures"]["critical_percent"]["verdict"] == "over"
+    by_unit = get(api, "alarms/kpis", operators="unit")["operators"]
+    assert sum(unit["alarms"] for unit in by_unit) == 6
+    assert [unit["operator"] for unit in by_unit] == sorted(unit["operator"] for unit in by_unit)
+    before = get(api, "alarms/kpis", end="2020-01-01T00:00:00Z")
+    assert before["operators"] == []
+    assert get(api, "alarms/kpis", kind="enrollment")["operators"] == []
+    for wrong in ("start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z", "zone_minutes=9000", "operators=nobody"):
+        assert api.get(f"/api/v1/alarms/kpis?{wrong}").status_code in (400, 422)
+
+
 def test_openapi_names_every_route(api: httpx.Client) -> None:
     paths = api.get("/api/v1/openapi.json").json()["paths"]
-    for path in ("twins", "twins/{kind}/{key}", "history", "forecasts", "alerts", "corrections", "events", "stream"):
+    for path in (
+        "twins",
+        "twins/{kind}/{key}",
+        "history",
+        "forecasts",
+        "alerts",
+        "alarms/kpis",
+        "corrections",
+        "events",
+        "stream",
+    ):
         assert f"/api/v1/{path}" in paths
 
 

@@ -12,7 +12,7 @@ from schemas.effects import Effect
 from schemas.errors import SnapshotError
 from schemas.instants import parse_instant
 from tests.unit.twins.bioreactor.script import BEGIN, Script, later, records_of
-from twins.bioreactor import BioreactorBlock, BioreactorModel
+from twins.bioreactor import BioreactorBlock, BioreactorModel, snapshot
 from twins.checks import PlainRecord, fold
 
 
@@ -279,3 +279,12 @@ def test_a_restored_snapshot_must_be_ours() -> None:
     restored = model.empty()
     restored.restore(body)
     assert list(restored.keys()) == ["BR-1"]
+
+
+def test_a_snapshot_of_an_earlier_version_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = fold(BioreactorModel(), records_of(growing(0.1).events)).block
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot, "SNAPSHOT_VERSION", 1)
+        old = block.snapshot()
+    with pytest.raises(SnapshotError, match=r"expected a snapshot of version 2 .* fold the log from its start"):
+        BioreactorModel().empty().restore(old)
