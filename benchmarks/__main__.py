@@ -22,6 +22,7 @@ BENCHMARKS = {
     "estimates": "joint estimates of states and parameters against the truth: error, consistency, coverage",
     "forecasts": "T cells at harvest, four days to half a day ahead: error, intervals, verdicts",
     "yeast": "light scatter of a real plate of yeast cultures 1, 3 and 6 h ahead, against Holt",
+    "features": "what each feature of the bioreactor twin costs a unit's minute",
     "charts": "false alarms of the charts on innovations, and how soon they see a probe that jumps",
     "kills": "kill -9 at random points: records lost and doubled",
 }

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from benchmarks.report import Report, add_out, given
 from schemas.instants import MINUTE
 from twins.bioreactor.charting import FIRED, SIGNALLED, Charting
-from twins.bioreactor.fold import Batch, Beliefs, ParameterTable, fold_minutes, prior
-from twins.bioreactor.rows import BUCKET, FIXED, NO_ITEMS
+from twins.bioreactor.fold import Beliefs, Beside, ParameterTable, fold_minutes, prior
+from twins.bioreactor.rows import BUCKET, FIXED, NO_ITEMS, Batch
 from twins.bioreactor.sections import Chart
 
 Floats = NDArray[np.float64]
@@ -59,7 +59,7 @@ def campaign(chart: Chart, units: int, minutes: int, jump: float, seed: int) -> 
     """
     rng = np.random.default_rng(seed)
     truth, charting, table = Truth(units, rng), Charting([chart]), ParameterTable({})
-    one = prior(table, charting)
+    one = prior(table, Beside(charting))
     assert one.c is not None
     beliefs = Beliefs(
         np.repeat(one.f, units, axis=1), np.repeat(one.i, units, axis=1), [Batch()] * units,
@@ -82,7 +82,7 @@ def campaign(chart: Chart, units: int, minutes: int, jump: float, seed: int) -> 
         )
         buckets[4] = READINGS * MINUTE // 2
         at = np.full(units, minute, dtype=np.int64)
-        fold_minutes(beliefs, k, at, buckets, [NO_ITEMS] * units, table, charting)
+        fold_minutes(beliefs, k, at, buckets, [NO_ITEMS] * units, table, Beside(charting))
         fired = (beliefs.c[SIGNALLED] != before) & (beliefs.c[FIRED] > 0)
         before = beliefs.c[SIGNALLED].copy()
         if jumped >= 0:

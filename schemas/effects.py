@@ -54,8 +54,52 @@ class GoldenScore(Struct, frozen=True):
     spe_contributions: dict[str, float]
 
 
+class ParameterBelief(Struct, frozen=True):
+    """What a run has shown of a parameter: median and 90 % interval; `seen` where the data have told of it."""
+
+    value: float
+    low: float
+    high: float
+    unit: str
+    seen: bool
+    doubt_left: float  # of its standard deviation before any data
+
+
+class ChannelHealth(Struct, frozen=True):
+    """How a channel agrees with its model: mean of the newest squared innovations over their expected variance."""
+
+    nis_mean: float
+    innovation: float
+    innovation_sd: float
+    rejected_run: int
+    consistent: bool
+    overcautious: bool
+
+
+class ProcessBelief(Struct, frozen=True):
+    """What a process model believes: its states and outputs, parameters, and the health of its channels."""
+
+    model: str
+    lane: Literal["unscented", "extended"]
+    state: dict[str, Belief]
+    outputs: dict[str, Belief]
+    parameters: dict[str, ParameterBelief]
+    channels: dict[str, ChannelHealth]
+
+
+class ProcessForecast(Struct, frozen=True):
+    """What a process model expects where nothing is fed: `values[state][i][j]` as in a forecast's own."""
+
+    model: str
+    values: dict[str, list[list[float]]]
+    units: dict[str, str]
+
+
 class EstimateData(Struct, frozen=True):
-    """The `data` of an estimate. `golden` is there where a golden model is configured, null between its scores."""
+    """The `data` of an estimate.
+
+    `golden` and `process` are there where they are configured: null between scores, and before a run begins.
+    """
 
     batch: str | None
     phase: str | None
@@ -66,6 +110,7 @@ class EstimateData(Struct, frozen=True):
     records: dict[str, int]
     revised: bool
     golden: GoldenScore | None = None
+    process: ProcessBelief | None = None
 
 
 class ForecastData(Struct, frozen=True):
@@ -76,6 +121,7 @@ class ForecastData(Struct, frozen=True):
     at: list[str]
     values: dict[str, list[list[float]]]
     units: dict[str, str]
+    process: ProcessForecast | None = None
 
 
 class AlertData(Struct, frozen=True):

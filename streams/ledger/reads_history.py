@@ -5,7 +5,7 @@ Times in these series are whole microseconds since 1970 UTC, as everywhere insid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +123,7 @@ async def read_estimates(connection: Connection, twin_no: int, window: Window, a
         series["known_at"].append(instant_of(row["known_at"]))
         series["model"].append(effect["model"])
         series["revised"].append(effect["data"].get("revised", False))
-        for name, belief in effect["data"].get("state", {}).items():
+        for name, belief in beliefs_of(effect["data"]):
             columns = quantities.setdefault(name, {"unit": belief["unit"], "mean": [], "sd": [], "low": [], "high": []})
             for part in ("mean", "sd", "low", "high"):
                 columns[part] += [None] * (place - len(columns[part])) + [belief[part]]
@@ -131,6 +131,16 @@ async def read_estimates(connection: Connection, twin_no: int, window: Window, a
         for part in ("mean", "sd", "low", "high"):
             columns[part] += [None] * (len(series["t"]) - len(columns[part]))
     return series
+
+
+# Any: an estimate's data, which is JSON.
+def beliefs_of(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give every belief of an estimate with its name; those of a process model are named `process.<state>`."""
+    yield from data.get("state", {}).items()
+    process = data.get("process") or {}
+    for part in ("state", "outputs"):
+        for name, belief in process.get(part, {}).items():
+            yield f"process.{name}", belief
 
 
 async def read_innovations(connection: Connection, twin_no: int, window: Window, as_of: AsOf) -> dict[str, Any]:

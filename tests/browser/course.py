@@ -20,6 +20,7 @@ TAGS = ["biomass", "dissolved_oxygen", "temperature", "ph", "volume", "agitation
 UNITS = ["g/L", "%", "Cel", "[pH]", "L", "{rev}/min", "g/L"]
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
 Z90, Z50 = 1.645, 0.674
+MODELLED = "BR-02"  # the unit that a process model follows beside the growth filter
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 HOSTILE_TAG = "</script><script>document.title='owned'</script>"
 
@@ -155,7 +156,7 @@ class Unit:
         )
         sd = 0.15 + 0.022 * x
         offset = self.log.append(self.partition) if offset is None else offset
-        data = {
+        data: dict[str, Any] = {
             "batch": self.batch,
             "phase": self.phase(hours),
             "hours": round(hours, 4),
@@ -181,6 +182,8 @@ class Unit:
             "records": {"count": 1, "first": offset, "last": offset},
             "revised": False,
         }
+        if self.key == MODELLED:
+            data["process"] = process(hours, x)
         self.last = self.say("estimate", t, offset, 0, data)
 
     def predict(self, t: int, hours: float, volume: float, offset: int) -> None:
@@ -267,6 +270,33 @@ class Unit:
                 json.dumps(data),
             )
         )
+
+
+def process(hours: float, biomass: float) -> dict[str, Any]:
+    """Shape what a process model would say."""
+    return {
+        "model": "yeast@1",
+        "lane": "unscented",
+        "state": {
+            "biomass": belief(biomass, 0.1, "g/L"),
+            "ethanol": belief(0.4 * np.exp(-hours / 10), 0.05, "g/L"),
+        },
+        "outputs": {"growth_rate": belief(0.1, 0.01, "/h")},
+        "parameters": {
+            "qs_max": {"value": 3.4, "low": 3.1, "high": 3.7, "unit": "g/g/h", "seen": True, "doubt_left": 0.4},
+            "Ks": {"value": 0.2, "low": 0.1, "high": 0.4, "unit": "g/L", "seen": False, "doubt_left": 0.99},
+        },
+        "channels": {
+            "biomass": {
+                "nis_mean": 1.02,
+                "innovation": 0.1,
+                "innovation_sd": 0.2,
+                "rejected_run": 0,
+                "consistent": True,
+                "overcautious": False,
+            }
+        },
+    }
 
 
 def belief(mean: float, sd: float, unit: str) -> dict[str, Any]:

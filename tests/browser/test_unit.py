@@ -40,6 +40,19 @@ def test_the_page_shows_charts_figures_alerts_and_the_run_log(site: Site, watch:
     assert not seen.elsewhere
 
 
+def test_a_process_model_shows_its_states_and_what_the_data_have_not_seen(site: Site, watch: Open) -> None:
+    seen = watch(unit(site, "BR-02"), 1920, 1080)
+    page = seen.page
+    expect(page.locator("#process")).to_contain_text("Process model yeast@1")
+    expect(page.locator("#process")).to_contain_text("not seen: its prior")
+    expect(page.locator("#process")).to_contain_text("consistent")
+    expect(page.locator('[data-panel="state-process.ethanol"] canvas')).to_be_visible()
+    assert not seen.troubles
+    other = watch(unit(site, "BR-01")).page
+    expect(other.locator("#figures")).to_contain_text("Biomass")
+    expect(other.locator("#process")).to_be_hidden()
+
+
 def test_a_live_estimate_moves_figures_and_the_readout(site: Site, watch: Open) -> None:
     page = watch(unit(site, "BR-09")).page
     expect(page.locator(".link")).to_have_text("Live")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.twins.bioreactor.golden_runs import document_of, golden_of
-from tests.unit.twins.bioreactor.script import records_of, wild_events
+from tests.unit.twins.bioreactor.script import records_of, wild_events, with_cells
 from twins import checks
 from twins.bioreactor import BioreactorBlock, BioreactorModel
 from twins.block import Effects, Past
@@ -47,8 +47,57 @@ CONFIG: dict[str, Any] = {
 }
 
 
+PROCESS: dict[str, Any] = {
+    "charts": [{"chart": "cusum", "arl0": 20, "quiet_minutes": 3}],
+    "silence_minutes": 5,
+    "process": {
+        "model": "cho_xing",
+        "channels": [
+            {"tag": "biomass", "state": "viable_cells", "relative": 0.03, "gain_sd": 0.05, "colour_sd": 0.01},
+            {"tag": "biomass", "by": "assay", "state": "viable_cells", "relative": 0.05},
+            {"tag": "glucose", "state": "glucose", "relative": 0.04, "absolute": 0.2},
+        ],
+        "unsure": {"mu_m": 0.5},
+        "initial": {"viable_cells": 1e9},
+        "feed": {"glucose": 100.0},
+    },
+}
+
+
 def model() -> BioreactorModel:
     return BioreactorModel.from_config(CONFIG)
+
+
+def process() -> BioreactorModel:
+    return BioreactorModel.from_config(PROCESS)
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 50), max_size=8))
+def test_where_frames_end_changes_nothing_in_a_process_model(seed: int, cuts: list[int]) -> None:
+    checks.check_split_equals_whole(process(), records_of(with_cells(wild_events(seed, 40))), cuts)
+
+
+@settings(max_examples=3, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    ends=st.tuples(st.integers(0, 40), st.integers(0, 40)),
+    before=st.lists(st.integers(1, 50), max_size=6),
+    after=st.lists(st.integers(1, 50), max_size=6),
+)
+def test_a_refold_of_a_process_model_leaves_no_trace(
+    seed: int, ends: tuple[int, int], before: list[int], after: list[int]
+) -> None:
+    records = records_of(with_cells(wild_events(seed, 40)))
+    checkpoint, applied = sorted(min(end, len(records)) for end in ends)
+    checks.check_refold_goes_on(process(), records, checkpoint, applied, before, after)
+
+
+@settings(max_examples=1, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_every_other_check_of_a_process_model(seed: int) -> None:
+    """In any order: a late, corrected or withdrawn assay leaves what it would have left in order, to the bit."""
+    checks.check_all(process(), records_of(with_cells(wild_events(seed, 40))), bytes_a_twin=4000)
 
 
 @settings(max_examples=8, deadline=None)

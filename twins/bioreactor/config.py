@@ -13,6 +13,8 @@ from schemas.instants import MINUTE
 from twins.alarming.suppression import Consequence as Line
 from twins.alarming.suppression import SuppressionTable
 from twins.bioreactor.parameters.assumed_growth import GROWTH, INDEX
+from twins.bioreactor.process import Process
+from twins.bioreactor.process_section import ProcessSection
 from twins.bioreactor.rules import (
     Rule,
     chart_rules,
@@ -50,11 +52,12 @@ class BioreactorConfig(Struct, frozen=True, forbid_unknown_fields=True):
     charts: tuple[Chart, ...] = ()
     consequences: tuple[Consequence, ...] = ()
     golden: GoldenBatch | None = None
+    process: ProcessSection | None = None
 
 
 # Any: JSON. These came after the first release: a model's name leaves them out where they say nothing, so that the
 # names that are there did not change.
-_LATER: dict[str, Any] = {"charts": [], "consequences": [], "golden": None}
+_LATER: dict[str, Any] = {"charts": [], "consequences": [], "golden": None, "process": None}
 _LATER_OF_LIMIT: dict[str, Any] = {
     "on_delay_seconds": 0.0, "off_delay_seconds": 0.0, "bridge_seconds": None, "alarm": None, "action": None,
     "proven": None,
@@ -81,6 +84,7 @@ def read_config(document: dict[str, Any]) -> BioreactorConfig:
     consequences_of(config)
     charting_of(config)
     golden_of(config)
+    process_of(config)
     return config
 
 
@@ -166,6 +170,17 @@ def golden_of(config: BioreactorConfig) -> GoldenScoring | None:
     from twins.bioreactor.golden import GoldenScoring
 
     return GoldenScoring(config.golden)
+
+
+def process_of(config: BioreactorConfig) -> Process | None:
+    """Give the process model that follows the runs, if any.
+
+    Raises
+    ------
+    SettingsError
+        If the section does not fit its model.
+    """
+    return None if config.process is None else Process(config.process)
 
 
 def model_name(config: BioreactorConfig) -> str:

@@ -15,6 +15,7 @@ from schemas.instants import HOUR, SECOND, format_instant
 from twins.bioreactor import filter as ekf
 from twins.bioreactor.fold import Beliefs
 from twins.bioreactor.forecast import EXPONENT_LARGEST, NORMAL, QUANTILES, Fan, quantiles
+from twins.bioreactor.process_emit import process_data, process_forecast
 from twins.bioreactor.rows import NANOLITRES
 from twins.bioreactor.rules import FORECAST_UNITS, Rule
 from twins.bioreactor.state import State
@@ -143,6 +144,9 @@ def estimate_data(
                 "revised": revised,
             }
         )
+    if state.process is not None and now.m is not None:
+        for data, process in zip(said, process_data(state.process, now.m, litres), strict=True):
+            data["process"] = process
     return said
 
 
@@ -210,6 +214,11 @@ def forecast_data(state: State, slots: Sequence[int], now: Beliefs, fan: Fan) ->
                 "units": units,
             }
         )
+    if state.process is not None and now.m is not None:
+        litres = now.i[ekf.VOLUME] / NANOLITRES
+        expected = process_forecast(state.process, now.m, litres, fan.at[1:], np.array(NORMAL))
+        for data, process in zip(said, expected, strict=True):
+            data["process"] = process
     return said
 
 

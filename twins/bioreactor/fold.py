@@ -37,21 +37,34 @@ from twins.bioreactor.rows import (
     N,
 )
 
-if TYPE_CHECKING:
-    from twins.bioreactor.charting import Charting  # what it is made of loads only where charts are kept
+if TYPE_CHECKING:  # what these are made of loads only where they are asked for
+    from twins.bioreactor.charting import Charting
+    from twins.bioreactor.process import Process
 
 NANOHOURS = 1.0 / HOUR
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is folded beside the growth filter, where the configuration asks for it."""
+
+    charting: Charting | None = None
+    process: Process | None = None
+
+
+NOTHING_BESIDE = Beside()
+
+
 @dataclass(slots=True)
 class Beliefs:
-    """What is believed of n twins: floats (13, n), integers (6, n), what is known of each run, and what charts remember
-    (width, n), None where there are none."""
+    """What is believed of n twins: floats (13, n), integers (6, n), what is known of each run; what charts remember
+    and what is believed of the process model, (width, n) each, None where there are none."""
 
     f: NDArray[np.float64]
     i: Ints
     batches: list[Batch]
     c: NDArray[np.float64] | None = None
+    m: NDArray[np.float64] | None = None
 
     def copy_of(self, columns: Sequence[int] | Ints) -> Beliefs:
         """Give the beliefs of some twins as their own contiguous arrays."""
@@ -61,6 +74,7 @@ class Beliefs:
             np.ascontiguousarray(self.i[:, where]),
             [self.batches[j] for j in where.tolist()],
             None if self.c is None else np.ascontiguousarray(self.c[:, where]),
+            None if self.m is None else np.ascontiguousarray(self.m[:, where]),
         )
 
 
@@ -108,12 +122,14 @@ class ParameterTable:
         return np.ascontiguousarray(self._array[np.asarray(places, dtype=np.int64)].T)
 
 
-def prior(table: ParameterTable, charting: Charting | None = None) -> Beliefs:
+def prior(table: ParameterTable, beside: Beside = NOTHING_BESIDE) -> Beliefs:
     """Give the belief about one twin that nothing was said of: a run without a name, nothing known."""
     beliefs = Beliefs(np.zeros((ekf.FLOATS, 1)), np.zeros((ekf.INTEGERS, 1), dtype=np.int64), [Batch()])
     ekf.start(beliefs.f, beliefs.i, 0, table.gather([0]), initial_volume(table, ()))
-    if charting is not None:
-        beliefs.c = charting.beginning.copy()
+    if beside.charting is not None:
+        beliefs.c = beside.charting.beginning.copy()
+    if beside.process is not None:
+        beliefs.m = beside.process.beginning.copy()
     return beliefs
 
 
@@ -129,7 +145,7 @@ def fold_minutes(
     buckets: Ints,
     items: Sequence[Items],
     table: ParameterTable,
-    charting: Charting | None = None,
+    beside: Beside = NOTHING_BESIDE,
 ) -> list[int]:
     """Fold one row into each of n twins, in place.
 
@@ -147,8 +163,8 @@ def fold_minutes(
         The rows' other things.
     table : ParameterTable
         Where a starting batch's parameters are looked up.
-    charting : Charting, optional
-        The charts that `beliefs.c` is of. A provisional fold leaves them out.
+    beside : Beside
+        What `beliefs.c` and `beliefs.m` are of. A provisional fold leaves the charts out.
 
     Returns
     -------
@@ -158,13 +174,16 @@ def fold_minutes(
     f, i = beliefs.f, beliefs.i
     changing = [j for j, one in enumerate(items) if one is not NO_ITEMS and one.changes]
     for j in changing:
-        _begin(beliefs, k, j, items[j].changes, table, charting)
+        _begin(beliefs, k, j, items[j].changes, table, beside)
     running = i[ekf.RUNNING] > 0
+    if beside.process is not None and beliefs.m is not None:
+        beside.process.feed(beliefs.m, minutes, i[ekf.VOLUME] / NANOLITRES, np.where(running, buckets[FEED], 0))
     _feed(f, i, buckets[FEED], running)
-    _read(beliefs, k, minutes, buckets, running, charting)
+    _read(beliefs, k, minutes, buckets, running, beside)
     assayed = [j for j, one in enumerate(items) if one is not NO_ITEMS and one.assays]
     if assayed:
         _assay(beliefs, k, assayed, items)
+        _assay_process(beliefs, assayed, items, beside.process)
     taken = np.where(running, buckets[SAMPLE], 0)
     i[ekf.VOLUME] = np.maximum(i[ekf.VOLUME] - taken, 1)
     for j in changing:
@@ -190,7 +209,7 @@ def apply_changes(batch: Batch, running: bool, changes: Sequence[Change]) -> tup
 
 def _begin(
     beliefs: Beliefs, k: NDArray[np.float64], j: int, changes: Sequence[Change], table: ParameterTable,
-    charting: Charting | None,
+    beside: Beside,
 ) -> None:  # fmt: skip
     """Set a twin to the prior where its minute holds a batch start; the last one counts."""
     starts = [change for change in changes if change.order == 1]
@@ -199,8 +218,10 @@ def _begin(
         k[:, j] = table.gather([table.index_of(last.parameters)])[:, 0]
         volume = last.volume if last.volume > 0 else initial_volume(table, last.parameters)
         ekf.start(beliefs.f, beliefs.i, j, k, volume)
-        if charting is not None and beliefs.c is not None:
-            charting.restart(beliefs.c, j)
+        if beside.charting is not None and beliefs.c is not None:
+            beside.charting.restart(beliefs.c, j)
+        if beside.process is not None and beliefs.m is not None:
+            beside.process.begin(beliefs.m, j, last.event_time, volume / NANOLITRES)
 
 
 def _feed(f: NDArray[np.float64], i: Ints, feed: Ints, running: NDArray[np.bool_]) -> None:
@@ -214,7 +235,7 @@ def _feed(f: NDArray[np.float64], i: Ints, feed: Ints, running: NDArray[np.bool_
 
 def _read(
     beliefs: Beliefs, k: NDArray[np.float64], minutes: Ints, buckets: Ints, running: NDArray[np.bool_],
-    charting: Charting | None,
+    beside: Beside,
 ) -> None:  # fmt: skip
     """Take in the trimmed mean of a minute at the mean of its times."""
     f, i = beliefs.f, beliefs.i
@@ -229,14 +250,17 @@ def _read(
     time = minutes * MINUTE + buckets[TIMES] // np.maximum(count, 1)
     move(f, i, k, np.where(there, time, i[ekf.TIME]))
     judged = ekf.observe(f, i, mean, left.astype(np.float64), k, there, assay=False)
-    if charting is not None and beliefs.c is not None:
-        charting.step(beliefs.c, f, time, judged)
+    if beside.charting is not None and beliefs.c is not None:
+        beside.charting.step(beliefs.c, f, time, judged)
+    if beside.process is not None and beliefs.m is not None:
+        share = np.minimum(left, k[p.READINGS_EFFECTIVE])
+        beside.process.signal(beliefs.m, time, i[ekf.VOLUME] / NANOLITRES, mean, share, there)
     i[ekf.TIME] = np.where(there, np.maximum(time, i[ekf.TIME]), i[ekf.TIME])
 
 
 def _assay(beliefs: Beliefs, k: NDArray[np.float64], assayed: list[int], items: Sequence[Items]) -> None:
     """Take in assays one after the other, each at its sample's time, or at the minute's mean if that is later."""
-    valid = {j: [one for one in items[j].assays if one.value is not None] for j in assayed}
+    valid = {j: [one for one in items[j].assays if one.value is not None and one.tag == "biomass"] for j in assayed}
     for turn in range(max(len(some) for some in valid.values())):
         these = [j for j in assayed if turn < len(valid[j]) and beliefs.i[ekf.RUNNING, j] > 0]
         if not these:
@@ -252,6 +276,16 @@ def _assay(beliefs: Beliefs, k: NDArray[np.float64], assayed: list[int], items: 
         part.i[ekf.TIME] = np.maximum(time, part.i[ekf.TIME])
         beliefs.f[:, these] = part.f
         beliefs.i[:, these] = part.i
+
+
+def _assay_process(beliefs: Beliefs, assayed: list[int], items: Sequence[Items], process: Process | None) -> None:
+    """Let the process model take in assays of all tags, one after the other, each at its sample's time."""
+    if process is None or beliefs.m is None:
+        return
+    running = beliefs.i[ekf.RUNNING] > 0
+    for turn in range(max(len(items[j].assays) for j in assayed)):
+        given = {j: items[j].assays[turn] for j in assayed if turn < len(items[j].assays) and running[j]}
+        process.assays(beliefs.m, beliefs.i[ekf.VOLUME] / NANOLITRES, given)
 
 
 def move(f: NDArray[np.float64], i: Ints, k: NDArray[np.float64], time: Ints) -> None:

@@ -223,7 +223,7 @@ class Folding:
             state.refresh(slot)
             if change.order == START:
                 self.speech.clear_all(place, slot, "a batch started")
-                state.biomass[slot] = -1
+                state.biomass[slot] = state.biomass_column
             elif change.order == END and not state.running[slot]:
                 self.speech.clear_all(place, slot, "the batch ended")
 
@@ -235,7 +235,7 @@ class Folding:
         sampled = np.nonzero(buckets[SAMPLE])[0].tolist()
         marks = [(j, int(opened[j]), write_mark(beliefs, j)) for j in sampled]
         changed = fold_minutes(
-            beliefs, state.table.gather(state.parameters[slots]), opened, buckets, items, state.table, state.charting
+            beliefs, state.table.gather(state.parameters[slots]), opened, buckets, items, state.table, state.beside
         )
         state.keep(slots, beliefs, changed)
         for j in np.nonzero(minutes // 10 * 10 > opened)[0].tolist():

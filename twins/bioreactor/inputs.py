@@ -16,8 +16,11 @@ LARGEST_LITRES = 1e6  # no bioreactor holds more
 END, START, PHASE = 0, 1, 2
 
 
-def read_fact(event: Event) -> Contribution:
-    """Give what a fact adds to its minute.
+BIOMASS = frozenset({"biomass"})
+
+
+def read_fact(event: Event, assayed: frozenset[str] = BIOMASS) -> Contribution:
+    """Give what a fact adds to its minute; assays count of the tags in `assayed`.
 
     Raises
     ------
@@ -41,9 +44,9 @@ def read_fact(event: Event) -> Contribution:
             return Contribution(_bucket(SAMPLE, _nanolitres(data.volume, f"volume of {where}")))
         case bioreactor.AssayResulted() | bioreactor.AssaySuperseded():
             value, _ = assay_value(data, where)
-            return Contribution(assay=_assay(event, data.sample, data.tag, value)) if data.tag == "biomass" else NOTHING
+            return Contribution(assay=_assay(event, data.sample, data.tag, value)) if data.tag in assayed else NOTHING
         case bioreactor.AssayWithdrawn():
-            return Contribution(assay=_assay(event, data.sample, data.tag, None)) if data.tag == "biomass" else NOTHING
+            return Contribution(assay=_assay(event, data.sample, data.tag, None)) if data.tag in assayed else NOTHING
     raise InvalidFieldError(expected="an event of a bioreactor", received=event.type, where=where)
 
 

@@ -125,7 +125,7 @@ class Judge:
     def _add_of(self, event: Event, slot: int, minute: int) -> Contribution:
         """Read a fact and hold it against what is known of its twin."""
         state = self.state
-        add = read_fact(event)
+        add = read_fact(event, state.assayed)
         if add.bucket[SAMPLE]:
             held = self._volume(slot)
             if add.bucket[SAMPLE] >= held:
@@ -135,7 +135,7 @@ class Judge:
                     where=f"{event.subject}, event {event.id}",
                     advice="check the unit of the sample, or give the batch its volume",
                 )
-        if isinstance(event.data, AssayResulted | AssaySuperseded) and event.data.tag == "biomass":
+        if isinstance(event.data, AssayResulted | AssaySuperseded) and event.data.tag in state.assayed:
             self._check_assay_unit(event, event.data, slot)
         if add.change is not None or add.assay is not None:
             opened = int(state.heard[slot]) // MINUTE
@@ -160,6 +160,16 @@ class Judge:
     def _check_assay_unit(self, event: Event, data: AssayResulted | AssaySuperseded, slot: int) -> None:
         state = self.state
         unit = assay_value(data, event.id)[1]
+        if data.tag != "biomass":
+            assert state.process is not None  # only its channels let other tags count
+            if unit != state.process.units[data.tag]:
+                raise UnitError(
+                    expected=f"an assay of {data.tag} in {state.process.units[data.tag]}, as the process model counts",
+                    received=data.unit,
+                    where=f"{event.subject}, event {event.id}",
+                    advice="convert it by the molar mass in the mapping, or take a model in the other unit",
+                )
+            return
         if state.biomass[slot] < 0:
             state.biomass[slot] = state.column("biomass", unit)
         known = state.columns[int(state.biomass[slot])][1]

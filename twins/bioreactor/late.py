@@ -6,19 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.instants import MINUTE
 from twins.bioreactor import filter as ekf
-from twins.bioreactor.fold import Beliefs, ParameterTable, fold_minutes, prior
+from twins.bioreactor.fold import NOTHING_BESIDE, Beliefs, Beside, ParameterTable, fold_minutes, prior
 from twins.bioreactor.rows import SAMPLE, Batch, Row, read_row
 from twins.block import Memory, TwinPast
-
-if TYPE_CHECKING:
-    from twins.bioreactor.charting import Charting
 
 MARK_MINUTES = 10
 
@@ -48,33 +45,38 @@ class Refold:
 
 
 def write_mark(beliefs: Beliefs, j: int) -> bytes:
-    """Write one twin's belief, with what its charts remember behind its floats."""
-    charts = [] if beliefs.c is None else beliefs.c[:, j].tolist()
-    return _ENCODE.encode((beliefs.f[:, j].tolist() + charts, beliefs.i[:, j].tolist(), beliefs.batches[j]))
+    """Write one twin's belief, with what its charts and its process model remember behind its floats."""
+    floats = beliefs.f[:, j].tolist()
+    for more in (beliefs.c, beliefs.m):
+        floats += [] if more is None else more[:, j].tolist()
+    return _ENCODE.encode((floats, beliefs.i[:, j].tolist(), beliefs.batches[j]))
 
 
-def read_mark(body: bytes, charting: Charting | None = None) -> Beliefs:
+def read_mark(body: bytes, beside: Beside = NOTHING_BESIDE) -> Beliefs:
     """Read what `write_mark` wrote."""
     f, i, batch = _DECODE.decode(body)
-    c = None
-    if charting is not None:
-        c = np.array(f[ekf.FLOATS :]).reshape(charting.width, 1)
+    at = ekf.FLOATS
+    more: list[NDArray[np.float64] | None] = []
+    for one in (beside.charting, beside.process):
+        width = 0 if one is None else one.width
+        more.append(None if one is None else np.array(f[at : at + width]).reshape(width, 1))
+        at += width
     floats, integers = np.array(f[: ekf.FLOATS]), np.array(i, dtype=np.int64)
-    return Beliefs(floats.reshape(ekf.FLOATS, 1), integers.reshape(ekf.INTEGERS, 1), [batch], c)
+    return Beliefs(floats.reshape(ekf.FLOATS, 1), integers.reshape(ekf.INTEGERS, 1), [batch], *more)
 
 
-def open_record(past: TwinPast | None, table: ParameterTable, charting: Charting | None) -> Record:
+def open_record(past: TwinPast | None, table: ParameterTable, beside: Beside) -> Record:
     """Lay out what the runtime handed in for one twin."""
     if past is None:
-        return Record(prior(table, charting), -1)
+        return Record(prior(table, beside), -1)
     rows = {
         one.event_time // MINUTE: read_row(one.event_time // MINUTE, one.body)
         for one in past.inputs
         if one.body is not None
     }
     if past.mark is None or past.mark.body is None:
-        return Record(prior(table, charting), -1, rows)
-    return Record(read_mark(past.mark.body, charting), past.mark.event_time // MINUTE, rows)
+        return Record(prior(table, beside), -1, rows)
+    return Record(read_mark(past.mark.body, beside), past.mark.event_time // MINUTE, rows)
 
 
 def grid(minute: int) -> int:
@@ -82,9 +84,7 @@ def grid(minute: int) -> int:
     return minute // MARK_MINUTES * MARK_MINUTES
 
 
-def refold(
-    records: Sequence[Record], jobs: Sequence[Refold], table: ParameterTable, charting: Charting | None
-) -> Beliefs:
+def refold(records: Sequence[Record], jobs: Sequence[Refold], table: ParameterTable, beside: Beside) -> Beliefs:
     """Fold each job's minutes anew, all jobs side by side; fill in their marks.
 
     Marks stand where the live path sets them: before each minute with a sample, and on the ten-minute grid
@@ -94,7 +94,12 @@ def refold(
         np.concatenate([one.base.f for one in records], axis=1),
         np.concatenate([one.base.i for one in records], axis=1),
         [one.base.batches[0] for one in records],
-        None if charting is None else np.concatenate([one.base.c for one in records if one.base.c is not None], axis=1),
+        None
+        if beside.charting is None
+        else np.concatenate([one.base.c for one in records if one.base.c is not None], axis=1),
+        None
+        if beside.process is None
+        else np.concatenate([one.base.m for one in records if one.base.m is not None], axis=1),
     )
     paths = [
         [record.rows[minute] for minute in sorted(record.rows) if record.begins <= minute < job.until]
@@ -117,12 +122,14 @@ def refold(
             np.ascontiguousarray(np.array([row.bucket for row in rows], dtype=np.int64).T),
             [row.items for row in rows],
             table,
-            charting,
+            beside,
         )
         beliefs.f[:, these] = part.f
         beliefs.i[:, these] = part.i
         if beliefs.c is not None and part.c is not None:
             beliefs.c[:, these] = part.c
+        if beliefs.m is not None and part.m is not None:
+            beliefs.m[:, these] = part.m
         for place, j in enumerate(these):
             beliefs.batches[j] = part.batches[place]
     for j, (path, job) in enumerate(zip(paths, jobs, strict=True)):

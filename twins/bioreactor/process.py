@@ -10,6 +10,7 @@ volume is that of the growth filter's books.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from schemas.instants import HOUR, MINUTE
 from twins.bioreactor.estimation.exchange import add_bolus
 from twins.bioreactor.estimation.joint import Joint, JointFilter
 from twins.bioreactor.estimation.measurement import update
-from twins.bioreactor.process_section import ProcessSection, design_of, scale_of
+from twins.bioreactor.process_section import ProcessSection, design_of, name_of, scale_of, unit_of
 from twins.bioreactor.rows import NANOLITRES, Assay
 
 Floats = NDArray[np.float64]
@@ -71,6 +72,12 @@ class Process:
             :, None
         ]
         self._scales = [scale_of(self.filter.states[row]) for row in self.filter.layout.measured]
+        signal = next((one for one in section.channels if name_of(one) == "biomass"), None)
+        states = {one.name: one for one in self.filter.states}
+        self.biomass_unit = None if signal is None else unit_of(states[signal.state])
+        self.units = {
+            name: unit_of(self.filter.states[self.filter.layout.measured[k]]) for name, k in self.tags.items()
+        }
         self.beginning: Floats = np.zeros((self.width, 1))
 
     def begin(self, m: Floats, j: int, time: int, litres: float) -> None:
@@ -124,15 +131,15 @@ class Process:
         if "biomass" in self.tags:
             self._take(m, self.tags["biomass"], times, litres, y, count, there)
 
-    def assay(self, m: Floats, j: int, litres: Floats, one: Assay) -> None:
-        """Take in one assay of twin `j`, in place, if a channel takes its tag and it was not withdrawn."""
-        place = self.tags.get("biomass assay" if one.tag == "biomass" else one.tag, -1)
-        if place < 0 or one.value is None:
-            return
-        n = m.shape[1]
-        there = np.arange(n) == j
-        y = np.full(n, one.value)
-        self._take(m, place, np.full(n, one.event_time, dtype=np.int64), litres, y, np.ones(n), there)
+    def assays(self, m: Floats, litres: Floats, given: Mapping[int, Assay]) -> None:
+        """Take in one assay each of some twins, in place, where a channel takes its tag and it was not withdrawn."""
+        values, times, places = np.zeros(m.shape[1]), np.zeros(m.shape[1], dtype=np.int64), np.full(m.shape[1], -1)
+        for j, one in given.items():
+            if one.value is not None:
+                values[j], times[j] = one.value, one.event_time
+                places[j] = self.tags.get("biomass assay" if one.tag == "biomass" else one.tag, -1)
+        for place in sorted(set(places.tolist()) - {-1}):
+            self._take(m, place, times, litres, values, np.ones(m.shape[1]), places == place)
 
     def _take(self, m: Floats, place: int, times: Ints, litres: Floats, y: Floats, count: Floats, there: Bools) -> None:
         which = np.nonzero(there & (m[BEGUN] > 0.0))[0]
@@ -156,11 +163,6 @@ class Process:
         m[at + size :, which] = joint.covariance[self._lower]
 
 
-def process_of(section: ProcessSection | None) -> Process | None:
-    """Give the process model of a configuration, if any."""
-    return None if section is None else Process(section)
-
-
-def assays_of(process: Process | None) -> frozenset[str]:
+def assays_of(process: Process) -> frozenset[str]:
     """Name the tags whose assays count: biomass always, for the growth filter."""
-    return frozenset({"biomass"}) | frozenset(() if process is None else process.tags)
+    return frozenset({"biomass"}) | (process.tags.keys() - {"biomass assay"})

@@ -31,7 +31,7 @@ class Rewind:
         if record is None:
             key = self.state.keys[slot]
             past = self.past.get(key) if slot >= self.fresh else self.past[key]
-            record = self._records[slot] = open_record(past, self.state.table, self.state.charting)
+            record = self._records[slot] = open_record(past, self.state.table, self.state.beside)
         return record
 
     def seen(self, slot: int, number: int) -> bool:
@@ -68,7 +68,7 @@ class Rewind:
 
     def refold(self, jobs: list[Refold]) -> None:
         state = self.state
-        beliefs = refold([self._record(job.slot) for job in jobs], jobs, state.table, state.charting)
+        beliefs = refold([self._record(job.slot) for job in jobs], jobs, state.table, state.beside)
         state.keep(np.array([job.slot for job in jobs]), beliefs, range(len(jobs)))
         for job in jobs:
             state.dirty[job.slot] = NEVER

@@ -25,6 +25,7 @@ _WIDE = (
     "chart",
     "links",
     "golden",
+    "joint",
 )
 
 

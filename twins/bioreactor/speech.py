@@ -17,6 +17,7 @@ from twins.bioreactor.forecast import Fan, crossing, forecast
 from twins.bioreactor.intake import Columns
 from twins.bioreactor.late import Refold
 from twins.bioreactor.limits import Turn
+from twins.bioreactor.rows import NANOLITRES
 from twins.bioreactor.rules import Rule
 from twins.bioreactor.segments import AT_ONCE, ESTIMATE, FORECAST
 from twins.bioreactor.state import State
@@ -48,8 +49,9 @@ class Speech:
         now = state.beliefs(slots)
         k = state.table.gather(state.parameters[slots])
         buckets, items = state.open_row(slots)
-        fold_minutes(now, k, state.open_minute(slots), buckets, items, state.table)
+        fold_minutes(now, k, state.open_minute(slots), buckets, items, state.table, state.provisional)
         move(now.f, now.i, k, times)
+        self._move_process(now, times)
         now.i[ekf.TIME] = np.maximum(now.i[ekf.TIME], times)
         begun = now.i[ekf.INITIALISED] > 0
         at_once = calls >= AT_ONCE
@@ -60,6 +62,11 @@ class Speech:
                 now.copy_of(looking), times[looking], np.ascontiguousarray(k[:, looking]), self.horizon_hours
             )
             self._forecast(looking, slots, places, times, now, fan)
+
+    def _move_process(self, now: Beliefs, times: Ints) -> None:
+        """Carry what the process model believes of running twins to `times`."""
+        if self.state.process is not None and now.m is not None:
+            self.state.process.move(now.m, times, now.i[ekf.VOLUME] / NANOLITRES, now.i[ekf.RUNNING] > 0)
 
     def _estimate(self, q: Ints, slots: Ints, places: Ints, times: Ints, now: Beliefs) -> None:
         if not len(q):
@@ -120,8 +127,11 @@ class Speech:
             np.concatenate([mark.i for _, mark in marks], axis=1),
             [mark.batches[0] for _, mark in marks],
         )
+        if state.process is not None:
+            now.m = np.concatenate([mark.m for _, mark in marks if mark.m is not None], axis=1)
         times = np.array([minute * MINUTE for minute, _ in marks], dtype=np.int64)
         move(now.f, now.i, state.table.gather([state.table.index_of(one.parameters) for one in now.batches]), times)
+        self._move_process(now, times)
         offset = int(self.columns.offsets[job.place])
         slots, nothing = [job.slot] * len(marks), [[0, offset, offset]] * len(marks)
         for seq, data in enumerate(emit.estimate_data(state, slots, now, times.tolist(), nothing, revised=True)):

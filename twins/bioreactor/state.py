@@ -11,8 +11,10 @@ from numpy.typing import DTypeLike, NDArray
 from schemas.instants import MINUTE
 from twins.alarming.limits import NO_BRIDGE
 from twins.bioreactor import filter as ekf
-from twins.bioreactor.config import BioreactorConfig, charting_of, consequences_of, golden_of, rules_of
-from twins.bioreactor.fold import Beliefs, ParameterTable, apply_changes, prior
+from twins.bioreactor.config import BioreactorConfig, charting_of, consequences_of, golden_of, process_of, rules_of
+from twins.bioreactor.fold import Beliefs, Beside, ParameterTable, apply_changes, prior
+from twins.bioreactor.inputs import BIOMASS
+from twins.bioreactor.process import assays_of
 from twins.bioreactor.rows import BUCKET, EMPTY_BUCKET, NO_ITEMS, Batch, Items
 from twins.bioreactor.rules import Rule
 
@@ -99,7 +101,11 @@ class State:
         self.held = np.zeros(0, dtype=np.bool_)  # an alert is suppressed
         self.current: list[Batch] = []  # `batches` with the open minute
         self.charting = charting_of(config)
-        self._prior = prior(self.table, self.charting)
+        self.process = process_of(config)
+        self.beside = Beside(self.charting, self.process)
+        self.assayed = BIOMASS if self.process is None else assays_of(self.process)
+        self.provisional = Beside(None, self.process)
+        self._prior = prior(self.table, self.beside)
         width = 0 if self.charting is None else self.charting.width
         self.consequences = consequences_of(config)
         places = {rule.name: rule.index for rule in self.rules}
@@ -108,6 +114,9 @@ class State:
         self.scoring = golden_of(config)
         self.golden = np.zeros((0, 0 if self.scoring is None else self.scoring.width))
         self.chart = np.zeros((0, width))  # what charts remember, folded as the belief is
+        self.joint = np.zeros((0, 0 if self.process is None else self.process.width))  # and of the process model
+        unit = None if self.process is None else self.process.biomass_unit
+        self.biomass_column = -1 if unit is None else self.column("biomass", unit)  # -1: whatever comes first
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -122,6 +131,9 @@ class State:
         self.i[slot] = self._prior.i[:, 0]
         if self._prior.c is not None:
             self.chart[slot] = self._prior.c[:, 0]
+        if self._prior.m is not None:
+            self.joint[slot] = self._prior.m[:, 0]
+        self.biomass[slot] = self.biomass_column
         self.bucket[slot] = EMPTY_BUCKET
         self.batches.append(Batch())
         self.current.append(Batch())
@@ -155,6 +167,7 @@ class State:
             ("chart", np.float64, self.chart.shape[1], 0),
             ("links", np.int64, self.links.shape[1], -1),
             ("golden", np.float64, self.golden.shape[1], -2),  # a batch that started at no time: begin anew
+            ("joint", np.float64, self.joint.shape[1], 0),
         ):
             old = getattr(self, name)
             grown = _filled(rows, width, dtype, fill)
@@ -193,6 +206,7 @@ class State:
             np.ascontiguousarray(self.i[slots].T),
             [self.batches[slot] for slot in slots.tolist()],
             None if self.charting is None else np.ascontiguousarray(self.chart[slots].T),
+            None if self.process is None else np.ascontiguousarray(self.joint[slots].T),
         )
 
     def keep(self, slots: NDArray[np.int64], beliefs: Beliefs, changed: Sequence[int]) -> None:
@@ -201,6 +215,8 @@ class State:
         self.i[slots] = beliefs.i.T
         if beliefs.c is not None:
             self.chart[slots] = beliefs.c.T
+        if beliefs.m is not None:
+            self.joint[slots] = beliefs.m.T
         for j in changed:
             slot = int(slots[j])
             self.batches[slot] = beliefs.batches[j]

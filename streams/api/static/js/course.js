@@ -1,5 +1,6 @@
 /** A unit's course: what the API gave, shaped for the charts, and moved on by live effects. */
 
+import { beliefsOf, valuesOf } from "./process.js";
 import { microseconds } from "./times.js";
 
 /** Hold history, forecast and facts of one window. */
@@ -47,7 +48,7 @@ export class Course {
 
   /** Give the forecast of a quantity as five columns of quantiles. */
   forecastOf(name) {
-    const values = this.forecast?.data.values[name];
+    const values = valuesOf(this.forecast, name);
     if (!values || !values.length || values[0].length !== 5) return null;
     return { t: this.forecast.data.at.map(microseconds), q: [0, 1, 2, 3, 4].map((j) => values.map((row) => row[j])) };
   }
@@ -105,7 +106,7 @@ export class Course {
     estimates.known_at.push(Date.now() * 1000);
     estimates.model.push(effect.model);
     estimates.revised.push(effect.data.revised);
-    for (const [name, belief] of Object.entries(effect.data.state)) {
+    for (const [name, belief] of beliefsOf(effect.data)) {
       const columns = (estimates.quantities[name] ??= { unit: belief.unit, mean: [], sd: [], low: [], high: [] });
       for (const part of ["mean", "sd", "low", "high"]) {
         while (columns[part].length < place) columns[part].push(null);

@@ -46,7 +46,7 @@ export function unitName(code) {
 
 /** Write a tag or quantity as a heading. Unknown ones stay as they are. */
 export function quantityName(name) {
-  const names = { biomass: "Biomass", growth_rate: "Specific growth rate", sensor_gain: "Sensor gain", volume: "Volume", biomass_mass: "Biomass, total", dissolved_oxygen: "Dissolved oxygen", temperature: "Temperature", ph: "pH", agitation: "Agitation", airflow: "Airflow", pressure: "Pressure", glucose: "Glucose" };
+  const names = { biomass: "Biomass", growth_rate: "Specific growth rate", sensor_gain: "Sensor gain", volume: "Volume", biomass_mass: "Biomass, total", dissolved_oxygen: "Dissolved oxygen", temperature: "Temperature", ph: "pH", agitation: "Agitation", airflow: "Airflow", pressure: "Pressure", glucose: "Glucose", glutamine: "Glutamine", lactate: "Lactate", ammonia: "Ammonia", viable_cells: "Viable cells", dead_cells: "Dead cells", viability: "Viability", oxygen_uptake: "Oxygen uptake", inhibitor: "Inhibitor", inhibition: "Growth left by the inhibitor" };
   return names[name] || name;
 }
 

@@ -9,6 +9,7 @@ import { factWord } from "./marks.js";
 import { follow, get } from "./net.js";
 import { makePanel } from "./panel.js";
 import { chosen, choose, onChoice } from "./prefs.js";
+import { modelled, showProcess, titleOf } from "./process.js";
 import { STATES, badge, number, quantityName, scaleFor, unitName } from "./states.js";
 import { age, microseconds, now, rfc, setClock, stamp } from "./times.js";
 import { buildTravel } from "./travel.js";
@@ -74,6 +75,7 @@ function looked(found, history) {
 function showAll(alerts) {
   showIdent(alerts);
   showFigures();
+  showProcess(twin.estimate?.data);
   showCharts();
   showAlerts(alerts);
   showFacts();
@@ -147,9 +149,10 @@ function plan() {
     { name: "growth_rate", title: "Specific growth rate", unit: quantities.growth_rate?.unit ?? "/h", quantity: "growth_rate", height: 210, wide: false },
     { name: "innovations", title: "Innovation of the filter (NIS)", unit: "", surprises: true, height: 210, wide: false, level: SURPRISE, pointWord: "NIS" },
   ];
-  for (const tag of tags) if (tag !== "biomass") plans.push({ name: tag, title: quantityName(tag), unit: course.channels[tag].unit, tag, quantity: quantities[tag] && quantities[tag].unit === course.channels[tag].unit ? tag : null, height: 150 });
+  for (const tag of tags) if (tag !== "biomass") plans.push({ name: tag, title: quantityName(tag), unit: course.channels[tag].unit, tag, quantity: quantities[tag]?.unit === course.channels[tag].unit ? tag : modelled(quantities, tag, course.channels[tag].unit), height: 150 });
+  const drawn = new Set(plans.map((one) => one.quantity));
   for (const name of Object.keys(quantities)) {
-    if (!["biomass", "growth_rate"].includes(name) && !(name in course.channels)) plans.push({ name: `state-${name}`, title: quantityName(name), unit: quantities[name].unit, quantity: name, height: 150 });
+    if (!drawn.has(name) && !(name in course.channels)) plans.push({ name: `state-${name}`, title: titleOf(name), unit: quantities[name].unit, quantity: name, height: 150 });
   }
   for (const one of plans) {
     const most = [...(quantities[one.quantity]?.high ?? []), ...(course.channels[one.tag]?.good?.value ?? [])].reduce((a, b) => Math.max(a, b ?? 0), 0);
@@ -340,6 +343,7 @@ function redraw() {
   dirty = false;
   const held = document.activeElement?.dataset?.figure;
   showFigures();
+  showProcess(twin.estimate.data);
   if (held) document.querySelector(`[data-figure="${CSS.escape(held)}"]`)?.focus();
   const dd = document.querySelectorAll(".facts-row dd");
   if (dd.length >= 6) {

@@ -145,9 +145,27 @@ def _one(script: Script, rng: np.random.Generator, time: float, also: dict[str, 
         script.read(time, also=also, biomass=(level, "[arb'U]"))
 
 
-def later(event: Event, **changes: Any) -> Event:
-    """Give a changed copy of an event."""
+def with_cells(events: Sequence[Event]) -> list[Event]:
+    """Give the same events of a culture of cells: biomass in 10*6/mL, and every other sample's assays of glucose."""
+    return [later(event, data=_with_cells(event.data)) for event in events]
+
+
+def _with_cells(data: Any) -> Any:
+    if isinstance(data, b.Reading):
+        units = {"g/L": "10*6/mL"}
+        return b.Reading(tuple(b.Channel(c.tag, c.value, units.get(c.unit, c.unit), c.quality) for c in data.channels))
+    if isinstance(data, b.AssayWithdrawn):
+        return later(data, tag="glucose") if data.sample in ("S-1", "S-3") else data
+    if isinstance(data, b.AssayResulted | b.AssaySuperseded):
+        if data.sample in ("S-1", "S-3"):
+            return later(data, tag="glucose", value=25.0 - data.value, unit="mmol/L")
+        return later(data, unit="10*6/mL")
+    return data
+
+
+def later(event: Any, **changes: Any) -> Any:
+    """Give a changed copy of an event, or of its data."""
     return msgspec.structs.replace(event, **changes)
 
 
-__all__ = ["BEGIN", "Script", "later", "records_of", "wild_events"]
+__all__ = ["BEGIN", "Script", "later", "records_of", "wild_events", "with_cells"]

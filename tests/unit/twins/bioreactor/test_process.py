@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
 from schemas.instants import HOUR, MINUTE
+from twins.bioreactor import BioreactorModel
 from twins.bioreactor.process import BEGUN, FIRST_CHANNEL, REJECTED, REOPEN_AFTER, TIME, Process
 from twins.bioreactor.process_emit import process_data, process_forecast
 from twins.bioreactor.process_section import ProcessSection
@@ -84,7 +87,7 @@ def test_a_twin_without_a_run_remembers_nothing() -> None:
     m = np.zeros((one.width, 1))
     follow(one, m, signals(3, 1), np.ones(1))
     one.feed(m, np.array([1]), np.ones(1), np.array([10**8]))
-    one.assay(m, 0, np.ones(1), sample("glucose", 20.0, HOUR))
+    one.assays(m, np.ones(1), {0: sample("glucose", 20.0, HOUR)})
     assert not m.any()
     assert process_data(one, m, np.ones(1)) == [None]
 
@@ -93,10 +96,10 @@ def test_an_assay_counts_for_its_twin_alone_and_a_withdrawn_one_for_none() -> No
     one = process()
     m = begun(one, 3)
     before = m.copy()
-    one.assay(m, 1, np.ones(3), sample("glucose", None, HOUR))
-    one.assay(m, 1, np.ones(3), sample("lactate", 3.0, HOUR))
+    one.assays(m, np.ones(3), {1: sample("glucose", None, HOUR)})
+    one.assays(m, np.ones(3), {1: sample("lactate", 3.0, HOUR)})
     assert m.tobytes() == before.tobytes()
-    one.assay(m, 1, np.ones(3), sample("glucose", 22.0, HOUR))
+    one.assays(m, np.ones(3), {1: sample("glucose", 22.0, HOUR)})
     assert (m[:, [0, 2]] == before[:, [0, 2]]).all()
     assert m[TIME, 1] == HOUR
     said = process_data(one, m, np.ones(3))
@@ -111,7 +114,7 @@ def test_a_count_of_cells_tells_the_probes_gain() -> None:
     follow(one, m, 1.1 * signals(12, 1), np.ones(1))
     high = one.read(m, np.array([0]), np.ones(1)).mean[one.filter.layout.gains[0], 0]
     for k in range(4):
-        one.assay(m, 0, np.ones(1), sample("biomass", 0.2 * np.exp(0.027 * (2 + k)), (2 + k) * HOUR))
+        one.assays(m, np.ones(1), {0: sample("biomass", 0.2 * np.exp(0.027 * (2 + k)), (2 + k) * HOUR)})
     told = one.read(m, np.array([0]), np.ones(1)).mean[one.filter.layout.gains[0], 0]
     assert abs(high) < 0.01
     assert told > high + 0.03
@@ -196,3 +199,10 @@ def test_a_run_that_begins_anew_forgets_the_last() -> None:
 def test_a_section_that_cannot_be_is_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         process(**changes)
+
+
+def test_the_example_is_a_configuration_that_runs() -> None:
+    document = json.loads((Path(__file__).resolve().parents[4] / "examples" / "bioreactor" / "cho.json").read_text())
+    one = BioreactorModel.from_config(document).config.process
+    assert one is not None
+    assert Process(one).tags.keys() == {"biomass", "biomass assay", "glucose", "lactate"}
