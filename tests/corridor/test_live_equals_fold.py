@@ -19,11 +19,14 @@ from schemas.events import read_record, write_structured
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 SEED = 20261123
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "bioreactor"
 
 
-def twinstream(folder: Path, *arguments: str, timeout: float = 120, code: int = 0) -> str:
+def twinstream(folder: Path, *arguments: str, timeout: float = 120, code: int = 0, config: Path | None = None) -> str:
     """Run the command on the embedded database of a folder; give its standard output."""
     environment = {**os.environ, "TWINSTREAM_DATA_DIR": str(folder / "data")}
+    if config is not None:
+        environment["TWINSTREAM_BIOREACTOR_CONFIG"] = str(config)
     environment.pop("TWINSTREAM_DATABASE", None)
     done = subprocess.run(
         [sys.executable, "-m", "streams.cli", *arguments],
@@ -77,3 +80,16 @@ def test_replaying_events_live_gives_what_a_fold_gives(folder: Path) -> None:
     assert len(theirs) > 1000
     assert ours == theirs
     assert "identical" in twinstream(folder, "verify")
+
+
+def test_a_process_model_says_live_what_a_fold_says(folder: Path) -> None:
+    """A CHO run with late and corrected assays: through the log and the ledger, and out again to the byte."""
+    config, events = EXAMPLES / "cho.json", EXAMPLES / "cho_run.jsonl"
+    twinstream(folder, "replay", str(events), "--speed", "max", config=config)
+    live, folded = folder / "live.jsonl", folder / "folded.jsonl"
+    twinstream(folder, "export", "bioreactor", "--out", str(live), config=config)
+    twinstream(folder, "fold", "bioreactor", "--events", str(events), "--out", str(folded), "--config", str(config))
+    ours, theirs = live.read_bytes().splitlines(), folded.read_bytes().splitlines()
+    assert ours == theirs
+    assert sum(b'"glutamine"' in line for line in ours) > 20
+    assert "identical" in twinstream(folder, "verify", config=config)
