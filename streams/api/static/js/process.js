@@ -28,6 +28,12 @@ export function modelled(quantities, tag, unit) {
   return quantities[name]?.unit === unit ? name : null;
 }
 
+/** Name the tag whose assays measure a model's quantity, if there are any in the same unit. */
+export function assayed(facts, name, unit) {
+  const tag = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : null;
+  return facts.some((fact) => fact.data.tag === tag && fact.data.unit === unit) ? tag : null;
+}
+
 /** Show what the model has learned, and how its channels agree with it. */
 export function showProcess(data) {
   const process = data?.process;

@@ -9,7 +9,7 @@ import { factWord } from "./marks.js";
 import { follow, get } from "./net.js";
 import { makePanel } from "./panel.js";
 import { chosen, choose, onChoice } from "./prefs.js";
-import { modelled, showProcess, titleOf } from "./process.js";
+import { assayed, modelled, showProcess, titleOf } from "./process.js";
 import { STATES, badge, number, quantityName, scaleFor, unitName } from "./states.js";
 import { age, microseconds, now, rfc, setClock, stamp } from "./times.js";
 import { buildTravel } from "./travel.js";
@@ -152,7 +152,7 @@ function plan() {
   for (const tag of tags) if (tag !== "biomass") plans.push({ name: tag, title: quantityName(tag), unit: course.channels[tag].unit, tag, quantity: quantities[tag]?.unit === course.channels[tag].unit ? tag : modelled(quantities, tag, course.channels[tag].unit), height: 150 });
   const drawn = new Set(plans.map((one) => one.quantity));
   for (const name of Object.keys(quantities)) {
-    if (!drawn.has(name) && !(name in course.channels)) plans.push({ name: `state-${name}`, title: titleOf(name), unit: quantities[name].unit, quantity: name, height: 150 });
+    if (!drawn.has(name) && !(name in course.channels)) plans.push({ name: `state-${name}`, title: titleOf(name), unit: quantities[name].unit, tag: assayed(course.facts, name, quantities[name].unit), quantity: name, height: 150 });
   }
   for (const one of plans) {
     const most = [...(quantities[one.quantity]?.high ?? []), ...(course.channels[one.tag]?.good?.value ?? [])].reduce((a, b) => Math.max(a, b ?? 0), 0);
@@ -200,7 +200,7 @@ function showCharts() {
 function legendOf(one, view) {
   if (one.surprises) return [["ring", "accepted"], ["x", "refused by the gate"], ["diamond", "reopened"]];
   const legend = [];
-  if (one.tag) legend.push(["ring", "measured"]);
+  if (one.tag && view.points.some((point) => point.look !== "assay")) legend.push(["ring", "measured"]);
   if (view.points.some((point) => point.look === "assay")) legend.push(["square", "assay"]);
   if (view.points.some((point) => point.look === "bad")) legend.push(["x", "set aside"]);
   if (view.estimate) legend.push(["line", "estimate, 90 %"]);
