@@ -124,8 +124,18 @@ class ForecastData(Struct, frozen=True):
     process: ProcessForecast | None = None
 
 
+class FilterHealth(Struct, frozen=True):
+    """How far the filters of a twin could be trusted at its newest estimate: what an alert rests on."""
+
+    consistent: bool
+    rejected_run: int
+    as_of: str
+
+
 class AlertData(Struct, frozen=True):
     """The `data` of an alert. `alert` is the effect id that it was first said with, which is the alert's identity.
+
+    `filter` is null where nothing was estimated yet.
 
     `suppress` says an alert that follows from another, `suppressed_by`, and is not shown to people; where it outlives
     that one, a `raise` under the same identity shows it.
@@ -145,6 +155,7 @@ class AlertData(Struct, frozen=True):
     phase: str | None
     message: str
     suppressed_by: str | None = None
+    filter: FilterHealth | None = None
 
 
 class RejectData(Struct, frozen=True):

@@ -18,7 +18,7 @@ from twins.bioreactor.forecast import EXPONENT_LARGEST, NORMAL, QUANTILES, Fan, 
 from twins.bioreactor.process_emit import process_data, process_forecast
 from twins.bioreactor.rows import NANOLITRES
 from twins.bioreactor.rules import FORECAST_UNITS, Rule
-from twins.bioreactor.state import State
+from twins.bioreactor.state import AS_OF, CONSISTENT, REJECTED_RUN, State
 from twins.block import Effects
 from twins.frame import Refused
 
@@ -64,7 +64,10 @@ def assemble(pending: list[Pending], effects: Effects, state: State, topic: str,
         n = n + 1 if one.offset == at else 0
         at = one.offset
         name = f"{topic}/{partition}/{at}/{n}"
+        if one.kind == "estimate" and not one.data["revised"]:
+            state.health[one.slot] = _health_of(one)
         if one.kind == "alert":
+            one.data["filter"] = _health_said(state.health[one.slot].tolist())
             raised = state.alert_offset[one.slot, one.rule], state.alert_n[one.slot, one.rule]
             if one.data["action"] == "clear":
                 state.alert_offset[one.slot, one.rule] = -1
@@ -84,6 +87,24 @@ def assemble(pending: list[Pending], effects: Effects, state: State, topic: str,
                 model, one.data,
             )
         )  # fmt: skip
+
+
+def _health_of(estimate: Pending) -> tuple[float, float, float]:
+    """Say in numbers how the filters of an estimate stand to what is measured."""
+    growth, process = estimate.data["filter"], estimate.data.get("process") or {"channels": {}}
+    consistent = growth["consistent"] and all(one["consistent"] for one in process["channels"].values())
+    return float(consistent), float(growth["rejected_run"]), float(estimate.event_time)
+
+
+def _health_said(health: list[float]) -> Data | None:
+    """Say of an alert how far the filters could be trusted at the newest estimate before it; None before any."""
+    if health[CONSISTENT] < 0.0:
+        return None
+    return {
+        "consistent": health[CONSISTENT] > 0.0,
+        "rejected_run": int(health[REJECTED_RUN]),
+        "as_of": instant(int(health[AS_OF])),
+    }
 
 
 def reject_data(refused: Refused, topic: str, partition: int) -> Data:

@@ -12,7 +12,7 @@ from twins.bioreactor.rows import Batch, Items
 from twins.bioreactor.state import LAYOUT, State
 
 MAGIC = b"TWBR"
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 _WIDE = (
     "value",
     "value_time",

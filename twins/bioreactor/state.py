@@ -28,6 +28,9 @@ NEVER = 1 << 62
 LINK_STANDING, LINK_CLEARED, LINK_CAUSE, LINK_OFFSET, LINK_N = range(5)
 LINK = 5
 OFF, ON = 0, 1
+# Whether all filters were consistent (-1: nothing was estimated yet), rejections in a row, and when [us].
+CONSISTENT, REJECTED_RUN, AS_OF = range(3)
+HEALTH = 3
 
 # name: (dtype, width or None, fill). The order is that of the snapshot.
 LAYOUT: dict[str, tuple[DTypeLike, int | None, int]] = {
@@ -47,6 +50,7 @@ LAYOUT: dict[str, tuple[DTypeLike, int | None, int]] = {
     "last": (np.int64, None, -1),
     "dirty": (np.int64, None, NEVER),  # first minute that late readings changed and nobody refolded yet
     "biomass": (np.int64, None, -1),  # column of the biomass signal
+    "health": (np.float64, HEALTH, -1),  # of the filters at the newest estimate
 }
 
 
@@ -69,6 +73,7 @@ class State:
     last: NDArray[np.int64]
     dirty: NDArray[np.int64]
     biomass: NDArray[np.int64]
+    health: NDArray[np.float64]
 
     def __init__(self, config: BioreactorConfig) -> None:
         self.rules = rules_of(config)

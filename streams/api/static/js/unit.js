@@ -257,7 +257,7 @@ function pickEstimate(effect) {
 function showAlerts(alerts) {
   const open = alerts.filter((alert) => alert.open).length;
   setText(find("alerts-title"), `Alerts: ${open} open`);
-  const onLineage = (effect) => showLineage("An alert", [["Says", effect.data.message], ["Rule", effect.data.rule], ["Value", effect.data.value === null ? null : `${number(effect.data.value, 4)} ${effect.data.unit}`], ["Limit", effect.data.limit === null ? null : `${number(effect.data.limit, 4)} ${effect.data.unit}`], ...effectRows(effect)], effect.id);
+  const onLineage = (effect) => showLineage("An alert", [["Says", effect.data.message], ["Rule", effect.data.rule], ["Value", effect.data.value === null ? null : `${number(effect.data.value, 4)} ${effect.data.unit}`], ["Filters", effect.data.filter ? (effect.data.filter.consistent ? "consistent with what is measured" : "not consistent with what is measured") : null], ["Limit", effect.data.limit === null ? null : `${number(effect.data.limit, 4)} ${effect.data.unit}`], ...effectRows(effect)], effect.id);
   put(find("alerts"), alerts.length ? el("ul", { class: "alert-list" }, alerts.map((alert) => unitAlert(alert, onLineage))) : el("p", { class: "empty" }, isLive() ? "No alert in this record." : "No alert by then."));
 }
 

@@ -286,5 +286,5 @@ def test_a_snapshot_of_an_earlier_version_is_refused_with_what_to_do(monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(snapshot, "SNAPSHOT_VERSION", 1)
         old = block.snapshot()
-    with pytest.raises(SnapshotError, match=r"expected a snapshot of version 2 .* fold the log from its start"):
+    with pytest.raises(SnapshotError, match=r"expected a snapshot of version \d+ .* fold the log from its start"):
         BioreactorModel().empty().restore(old)
