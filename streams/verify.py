@@ -54,6 +54,8 @@ def verify(
 
     Parameters
     ----------
+    connection : psycopg.Connection
+        In autocommit: a fold may take longer than the server lets a transaction stay open.
     read_log : callable
         Reads records of the topic.
     first_kept : callable
@@ -63,6 +65,8 @@ def verify(
     gapless : bool
         Whether the log numbers its records without holes: the embedded one does, Kafka need not.
     """
+    if not connection.autocommit:
+        raise ValueError("expected a connection in autocommit, received one that would hold a transaction over folds")
     for standing in anchored_standings(connection, topic, gapless=gapless):
         yield _verify_partition(
             connection, model, standing, read_log, first_kept(topic, standing.partition), frame_records

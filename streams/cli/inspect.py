@@ -62,7 +62,8 @@ async def _verify(settings: Settings, uri: str, config: Path | None, frame_recor
 
         def run() -> bool:
             good = True
-            with connect(uri, name="twinstream-verify") as connection:
+            # each read is a transaction of its own: a fold may take longer than one may stay open
+            with connect(uri, autocommit=True, name="twinstream-verify") as connection:
                 for verdict in verify_topic(
                     connection,
                     model,
