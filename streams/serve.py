@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
+import structlog
+
+from schemas.errors import UsageError
 from streams import logs
 from streams.api.app import create_app
 from streams.api.config import ApiConfig
@@ -11,6 +15,11 @@ from streams.api.serve import ApiServer
 from streams.appending import async_reader, async_writer
 from streams.prepare import prepare
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from twins.bioreactor.config import BioreactorConfig
+
+_log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings, uri: str) -> None:
@@ -22,9 +31,23 @@ def serve(settings: Settings, uri: str) -> None:
         port=settings.api_port,
         keys_file=settings.api_keys_file,
         allowed_hosts=settings.api_hosts,
+        bioreactor=_configuration(settings),
     )
     prepare(uri, settings.broker)
     asyncio.run(_serve(settings, uri, config))
+
+
+def _configuration(settings: Settings) -> BioreactorConfig | None:
+    """Read the twins' configuration, if one is named. The API needs it for model cards alone, and starts without."""
+    if settings.bioreactor_config is None:
+        return None
+    from streams.run_report.configuration import configuration  # what models are made of (scipy) loads only here
+
+    try:
+        return configuration(settings.bioreactor_config)
+    except UsageError as error:
+        _log.warning("run reports will show no configured parameters", cause=str(error))
+        return None
 
 
 async def _serve(settings: Settings, uri: str, config: ApiConfig) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from streams.api import ingest, pages, routes_alerts, routes_health, routes_twins, stream
+from streams.api import ingest, pages, routes_alerts, routes_health, routes_report, routes_twins, stream
 from streams.api.config import ApiConfig
 from streams.api.guard import Guard
 from streams.api.hub import Hub
@@ -56,7 +56,8 @@ def create_app(
         openapi_url="/api/v1/openapi.json",
     )
     app.state.services = Services(config, reads, reader, writer, hub, metrics)
-    for module in (routes_twins, routes_alerts, ingest, stream, routes_health, pages):
+    # the report first: the address of a twin would take it for a part of the key
+    for module in (routes_report, routes_twins, routes_alerts, ingest, stream, routes_health, pages):
         app.include_router(module.router)
     app.mount("/static", pages.static_files(), name="static")
     add_handlers(app)

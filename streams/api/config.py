@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from schemas.events import LARGEST_RECORD
+
+if TYPE_CHECKING:
+    from twins.bioreactor.config import BioreactorConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +18,8 @@ class ApiConfig:
 
     `allowed_hosts` are names, beside the loopback's own, under which a browser may address the API. A running twin
     of which nothing was known for `stale_after_seconds` is shown as stale. Bounds: `body_bytes` of one request,
-    `stream_clients` at once, `stream_queue` messages waiting for one slow client.
+    `stream_clients` at once, `stream_queue` messages waiting for one slow client. `bioreactor` is the
+    twins' configuration, for the model cards of run reports; None: the default one.
     """
 
     database: str
@@ -27,3 +32,4 @@ class ApiConfig:
     stream_clients: int = 200
     stream_queue: int = 4000
     heartbeat_seconds: float = 15.0
+    bioreactor: BioreactorConfig | None = None

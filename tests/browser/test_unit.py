@@ -181,3 +181,17 @@ def test_hostile_names_stay_text(site: Site, watch: Open) -> None:
     expect(page.locator(".card")).to_have_count(32)
     assert page.title() == "All units · twinstream"
     assert not [trouble for trouble in seen.troubles if "404" not in trouble]
+
+
+def test_the_run_report_opens_from_the_page_of_its_unit(site: Site, watch: Open) -> None:
+    seen = watch(unit(site, "BR-02"), 1920, 1080)
+    link = seen.page.get_by_role("link", name="Run report")
+    expect(link).to_be_visible()
+    link.click()
+    page = seen.page
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Run report: BR-02")
+    expect(page.get_by_role("heading", name="Signatures")).to_be_visible()
+    expect(page.locator("figure svg").first).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('table')).borderCollapse") == "collapse"
+    assert not seen.troubles
+    assert not seen.elsewhere

@@ -12,8 +12,8 @@ export function toCsv(rows) {
 }
 
 /** Hand a text over as a file. */
-export function download(name, text) {
-  const link = el("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: name.replace(/[^\w.-]+/g, "_") });
+export function download(name, text, type = "text/csv") {
+  const link = el("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name.replace(/[^\w.-]+/g, "_") });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -21,6 +21,16 @@ export async function get(path, params = {}, signal = undefined) {
   return response.json();
 }
 
+/** Get a text from /api/v1, with the key where this tab has one. */
+export async function getText(url) {
+  return (await ask(url, {})).text();
+}
+
+/** Whether this tab was given a key, without which an address cannot simply be opened. */
+export function hasKey() {
+  return Boolean(sessionStorage.getItem(KEY));
+}
+
 /** Write an address under /api/v1. */
 export function address(path, params = {}) {
   const query = new URLSearchParams();

@@ -10,6 +10,7 @@ import { follow, get } from "./net.js";
 import { makePanel } from "./panel.js";
 import { chosen, choose, onChoice } from "./prefs.js";
 import { assayed, modelled, showProcess, titleOf } from "./process.js";
+import { reportLink } from "./report.js";
 import { STATES, badge, number, quantityName, scaleFor, unitName } from "./states.js";
 import { age, microseconds, now, rfc, setClock, stamp } from "./times.js";
 import { buildTravel } from "./travel.js";
@@ -108,6 +109,7 @@ function showIdent(alerts) {
       input.checked = range === name;
       return el("label", {}, input, el("span", {}, word));
     })),
+    reportLink(unit, data?.batch ?? null, travel.moment().known === null ? null : rfc(travel.moment().known)),
     el("button", { type: "button", onclick: () => window.print() }, "Print"),
   );
 }
