@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-# The newest version of every bioreactor event's data. Older ones are lifted by `schemas/upcast.py`.
+# The newest version of every bioreactor event's data. Older ones are lifted by `schemas/upcast.py`. A type that is new
+# raises it not: what was said before reads as it did. So came with version 2, later than it: probe_calibrated,
+# probe_changed, inoculated, held, resumed, medium_exchanged.
 VERSION = 2
 
 Quality = Literal["good", "uncertain", "bad"]
@@ -115,6 +117,59 @@ class AssayWithdrawn(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason
 
 
+GainSd = Annotated[float, Meta(gt=0, le=2)]  # relative; the bounds of the parameter `gain_sd`
+
+
+class ProbeCalibrated(Struct, frozen=True, forbid_unknown_fields=True):
+    """A probe was calibrated; what was learned of its gain before holds no longer.
+
+    `gain_sd` is how well the gain is known after it, relative standard deviation; without it, as at the start of a run.
+    """
+
+    tag: Name
+    kind: Literal["two_point", "one_point", "offset"]
+    gain_sd: GainSd | None = None
+    note: Text = ""
+
+
+class ProbeChanged(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another probe measures this tag from now on; `gain_sd` as of a calibration."""
+
+    tag: Name
+    serial: Name | None = None
+    gain_sd: GainSd | None = None
+
+
+class Inoculated(Struct, frozen=True, forbid_unknown_fields=True):
+    """Cells went in: time zero of the culture, from which its hours count. The batch may have started long before."""
+
+    note: Text = ""
+
+
+class Held(Struct, frozen=True, forbid_unknown_fields=True):
+    """The recipe was held (ISA-88): nobody acts on the process until it is resumed."""
+
+    reason: Reason
+
+
+class Resumed(Struct, frozen=True, forbid_unknown_fields=True):
+    """The recipe goes on after a hold."""
+
+    reason: Text = ""
+
+
+class MediumExchanged(Struct, frozen=True, forbid_unknown_fields=True):
+    """So much of the vessel's liquid was taken out, and as much fresh medium put in. The volume stays.
+
+    Where cells were retained only what is dissolved is exchanged. `composition` is what the medium holds, by the names
+    of the process model's states; what is not named is as at the beginning of the run, and cells it holds none.
+    """
+
+    volume: Quantity
+    cells_retained: bool
+    composition: Annotated[dict[Name, Quantity], Meta(max_length=64)] = {}
+
+
 class TimePassed(Struct, frozen=True, forbid_unknown_fields=True):
     """Nothing else was said until now: silence is evidence, and a replay must see it too."""
 
@@ -157,5 +212,11 @@ EVENTS: dict[str, type[Struct]] = {
     "bioreactor.assay_resulted": AssayResulted,
     "bioreactor.assay_superseded": AssaySuperseded,
     "bioreactor.assay_withdrawn": AssayWithdrawn,
+    "bioreactor.probe_calibrated": ProbeCalibrated,
+    "bioreactor.probe_changed": ProbeChanged,
+    "bioreactor.inoculated": Inoculated,
+    "bioreactor.held": Held,
+    "bioreactor.resumed": Resumed,
+    "bioreactor.medium_exchanged": MediumExchanged,
     "time.passed": TimePassed,
 }

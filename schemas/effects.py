@@ -98,7 +98,9 @@ class ProcessForecast(Struct, frozen=True):
 class EstimateData(Struct, frozen=True):
     """The `data` of an estimate.
 
-    `golden` and `process` are there where they are configured: null between scores, and before a run begins.
+    `golden` and `process` are there where they are configured: null between scores, and before a run begins. `held` is
+    there while the unit is held. `limits` is there where some limit holds in some phases only: the names of the rules
+    on measured values that hold in the present one.
     """
 
     batch: str | None
@@ -111,6 +113,8 @@ class EstimateData(Struct, frozen=True):
     revised: bool
     golden: GoldenScore | None = None
     process: ProcessBelief | None = None
+    held: bool = False
+    limits: list[str] | None = None
 
 
 class ForecastData(Struct, frozen=True):

@@ -14,6 +14,7 @@ from streams.models import load_model
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "bioreactor"
 EVENTS = sorted(EXAMPLES.glob("*.jsonl"))
+CONFIGS = {"cho_run": "cho.json", "probe_change": "phases.json"}
 TOLERANCE = 1e-9  # relative: vector units of other CPUs round exp and log differently in the last bits
 
 
@@ -35,7 +36,7 @@ def same(ours: Any, theirs: Any, where: str = "") -> None:  # Any: JSON values
 
 @pytest.mark.parametrize("events", EVENTS, ids=[path.stem for path in EVENTS])
 def test_an_example_folds_to_its_recorded_effects(events: Path) -> None:
-    model = load_model("bioreactor", EXAMPLES / ("cho.json" if events.stem == "cho_run" else "config.json"))
+    model = load_model("bioreactor", EXAMPLES / CONFIGS.get(events.stem, "config.json"))
     with events.open("rb") as lines:
         folded = [json.loads(line) for line in fold_lines(model, lines, frame_records=7)]
     recorded = [json.loads(line) for line in (EXAMPLES / "effects" / events.name).read_bytes().splitlines()]

@@ -27,6 +27,7 @@ KINDS: tuple[Kind, ...] = ("alarm", "action", "proven")  # from the inside to th
 NO_BRIDGE = 1 << 62  # us: any silence is bridged
 
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
+Phases = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...], Meta(max_length=32)]
 
 
 class Band(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +43,8 @@ class Band(Struct, frozen=True, forbid_unknown_fields=True):
         How long it must be beyond, without a break, to raise; and back, to clear. 0 to 86400.
     priority : AlertPriority
         Of the alarm.
+    phases : tuple of str
+        In which the limit holds, for who knows of phases (the live twin does); none: always.
     """
 
     low: float | None = None
@@ -50,6 +53,7 @@ class Band(Struct, frozen=True, forbid_unknown_fields=True):
     on_delay_seconds: Seconds = 0.0
     off_delay_seconds: Seconds = 0.0
     priority: AlertPriority = "medium"
+    phases: Phases = ()
 
 
 class TagLimits(Struct, frozen=True, forbid_unknown_fields=True):

@@ -60,8 +60,9 @@ class BioreactorConfig(Struct, frozen=True, forbid_unknown_fields=True):
 _LATER: dict[str, Any] = {"charts": [], "consequences": [], "golden": None, "process": None}
 _LATER_OF_LIMIT: dict[str, Any] = {
     "on_delay_seconds": 0.0, "off_delay_seconds": 0.0, "bridge_seconds": None, "alarm": None, "action": None,
-    "proven": None,
+    "proven": None, "phases": [],
 }  # fmt: skip
+_LATER_OF_KIND: dict[str, Any] = {"phases": []}
 
 
 # Any: a JSON document, whose shape is what is being checked.
@@ -188,6 +189,9 @@ def model_name(config: BioreactorConfig) -> str:
     said = msgspec.to_builtins(config)
     _leave_out(said, _LATER)
     for limit in said["limits"]:
+        for kind in ("alarm", "action", "proven"):
+            if limit[kind] is not None:
+                _leave_out(limit[kind], _LATER_OF_KIND)
         _leave_out(limit, _LATER_OF_LIMIT)
     body = msgspec.json.encode(said, order="sorted")
     defaults = repr([(one.name, one.value) for one in GROWTH]).encode()

@@ -152,12 +152,13 @@ def estimate_data(
                 mean, sd, low, high = part[j]
                 believed[name] = {"mean": mean, "sd": sd, "low": low, "high": high, "unit": one}
             believed["volume"] = {"mean": volume, "sd": 0.0, "low": volume, "high": volume, "unit": "L"}
+        zero = batch.started if batch.inoculated is None else batch.inoculated
         count, first, last = records[j]
         said.append(
             {
                 "batch": batch.batch,
                 "phase": batch.phase,
-                "hours": None if batch.started is None else (times[j] - batch.started) / HOUR,
+                "hours": None if zero is None else (times[j] - zero) / HOUR,
                 "state": believed,
                 "readings": {} if revised else newest_readings(state, slot),
                 "filter": _filter_data(health[j], whole[j]),
@@ -165,10 +166,19 @@ def estimate_data(
                 "revised": revised,
             }
         )
+        if batch.held is not None:
+            said[j]["held"] = True
+        if state.phased:
+            said[j]["limits"] = holding(state, batch.phase) if whole[j][ekf.RUNNING] else []
     if state.process is not None and now.m is not None:
         for data, process in zip(said, process_data(state.process, now.m, litres), strict=True):
             data["process"] = process
     return said
+
+
+def holding(state: State, phase: str | None) -> list[str]:
+    """Name the rules on measured values that hold in a phase."""
+    return [one.name for one in state.rules if one.kind == "measured" and (not one.phases or phase in one.phases)]
 
 
 def _lognormal(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -98,6 +98,29 @@ def start(f: Floats, i: NDArray[np.int64], j: int, k: Floats, volume: int) -> No
     i[RUNNING, j] = 1
 
 
+def forget_gain(f: Floats, i: NDArray[np.int64], k: Floats, gain_sd: float) -> None:
+    """Forget what was learned of the sensor, in place: it was calibrated, or it is another.
+
+    Its gain is again that of the prior and independent of all else, and innovations of the old sensor count no more.
+    The covariance stays positive semidefinite: a row and a column of zeros beside a variance.
+
+    Parameters
+    ----------
+    f, i : arrays, shape (13, n) and (6, n)
+        The state, already predicted to the time of the change.
+    k : array, shape (16, n)
+        Parameters.
+    gain_sd : float
+        Relative standard deviation of the gain from now on; below 0: that of the prior.
+    """
+    sd = k[p.GAIN_SD] if gain_sd < 0 else np.full_like(k[p.GAIN_SD], gain_sd)
+    f[GAIN] = np.log(k[p.GAIN_MEAN])
+    f[P02] = f[P12] = 0.0
+    f[P22] = sd * sd
+    f[NIS_MEAN] = 1.0
+    i[REJECTED] = 0
+
+
 def observe(f: Floats, i: NDArray[np.int64], y: Floats, n: Floats, k: Floats, there: Bools, assay: bool) -> Bools:
     """Take in one measurement a twin, in place; twins where `there` is false stay as they are.
 

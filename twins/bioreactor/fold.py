@@ -1,9 +1,10 @@
 """Fold one minute into the belief, for many twins at once: the one place where state changes.
 
 The live path, the provisional estimate and a refold after a late fact all come here, so they cannot differ.
-Within a minute the convention is: batch start, feed (dilutes), mean reading, assays, sample (takes mass and
-volume), then phase and batch end. It is a convention because one minute's facts carry no finer order that
-late arrival could not break.
+Within a minute the convention is: batch start, inoculation, calibration or change of the probe, feed (dilutes),
+mean reading (not after an inoculation or a change of the probe), assays, sample (takes mass and volume), then phase,
+hold and batch end. It is a convention because one
+minute's facts carry no finer order that late arrival could not break.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from schemas.instants import HOUR, MINUTE
@@ -20,14 +22,23 @@ from twins.bioreactor import filter as ekf
 from twins.bioreactor.parameters import assumed_growth as p
 from twins.bioreactor.parameters.assumed_growth import DEFAULTS, INDEX
 from twins.bioreactor.rows import (
+    END,
+    EXCHANGED,
     FEED,
     FIXED,
     GREATEST,
+    HELD,
+    INOCULATED,
     LARGEST_VOLUME,
     LEAST,
     NANOLITRES,
     NO_ITEMS,
+    PHASE,
+    PROBE,
+    RESUMED,
+    RETAINED,
     SAMPLE,
+    START,
     TIMES,
     TOTAL,
     Batch,
@@ -173,13 +184,14 @@ def fold_minutes(
     """
     f, i = beliefs.f, beliefs.i
     changing = [j for j, one in enumerate(items) if one is not NO_ITEMS and one.changes]
-    for j in changing:
-        _begin(beliefs, k, j, items[j].changes, table, beside)
+    mixed = [j for j in changing if _begin(beliefs, k, j, int(minutes[j]), items[j].changes, table, beside)]
     running = i[ekf.RUNNING] > 0
     if beside.process is not None and beliefs.m is not None:
         beside.process.feed(beliefs.m, minutes, i[ekf.VOLUME] / NANOLITRES, np.where(running, buckets[FEED], 0))
     _feed(f, i, buckets[FEED], running)
-    _read(beliefs, k, minutes, buckets, running, beside)
+    listening = running.copy()
+    listening[mixed] = False
+    _read(beliefs, k, minutes, buckets, listening, beside)
     assayed = [j for j, one in enumerate(items) if one is not NO_ITEMS and one.assays]
     if assayed:
         _assay(beliefs, k, assayed, items)
@@ -194,34 +206,95 @@ def fold_minutes(
 
 
 def apply_changes(batch: Batch, running: bool, changes: Sequence[Change]) -> tuple[Batch, bool]:
-    """Walk through a minute's batch starts, ends and phases in their order."""
+    """Walk through a minute's changes in their order: what is known of the run after them."""
     for change in changes:
-        if change.order == 1:
+        if change.order == START:
             end = change.planned_end if change.planned_end >= 0 else None
             batch = Batch(change.batch, None, change.event_time, end, change.clock, change.parameters)
             running = True
-        elif change.order == 0 and batch.batch in (None, change.batch):
-            running = False
-        elif change.order == 2 and (not change.batch or batch.batch in (None, change.batch)):
-            batch = Batch(batch.batch, change.name, batch.started, batch.planned_end, batch.clock, batch.parameters)
+        elif change.order == END and batch.batch in (None, change.batch):
+            batch, running = replace(batch, held=None), False
+        elif change.order == PHASE and (not change.batch or batch.batch in (None, change.batch)):
+            batch = replace(batch, phase=change.name)
+        elif change.order == PROBE and running:
+            batch = replace(batch, gain_sd=change.gain_sd)
+        elif change.order == INOCULATED and running:
+            batch = replace(batch, inoculated=change.event_time)
+        elif change.order == HELD and running:
+            batch = replace(batch, held=change.name)
+        elif change.order == RESUMED:
+            batch = replace(batch, held=None)
     return batch, running
 
 
 def _begin(
-    beliefs: Beliefs, k: NDArray[np.float64], j: int, changes: Sequence[Change], table: ParameterTable,
+    beliefs: Beliefs, k: NDArray[np.float64], j: int, minute: int, changes: Sequence[Change], table: ParameterTable,
     beside: Beside,
+) -> bool:  # fmt: skip
+    """Set a twin to the prior where its minute holds a batch start; the last one counts. Then what came after it: cells
+    went in, or the probe was calibrated or is another. Say whether one of these was: the minute's mean is then one of
+    readings before and after it, which says nothing of either."""
+    last = max((place for place, change in enumerate(changes) if change.order == START), default=-1)
+    if last >= 0:
+        start = changes[last]
+        k[:, j] = table.gather([table.index_of(start.parameters)])[:, 0]
+        volume = start.volume if start.volume > 0 else initial_volume(table, start.parameters)
+        _begin_culture(beliefs, k, j, start.event_time, volume, beside)
+    if not beliefs.i[ekf.RUNNING, j] > 0:
+        return False
+    mixed = False
+    gain_sd = -1.0 if last >= 0 else beliefs.batches[j].gain_sd
+    for change in changes[last + 1 :]:
+        if change.order == INOCULATED:
+            _begin_culture(beliefs, k, j, change.event_time, int(beliefs.i[ekf.VOLUME, j]), beside)
+        elif change.order == PROBE:
+            gain_sd = change.gain_sd
+        if change.order in (INOCULATED, PROBE):  # how well the probe was calibrated is known from before the cells
+            _forget_probe(beliefs, k, j, minute * MINUTE, gain_sd, beside)
+            mixed = True
+        if change.order == EXCHANGED:
+            _exchange(beliefs, j, minute * MINUTE, change, beside)
+    return mixed
+
+
+def _begin_culture(
+    beliefs: Beliefs, k: NDArray[np.float64], j: int, time: int, volume: int, beside: Beside
 ) -> None:  # fmt: skip
-    """Set a twin to the prior where its minute holds a batch start; the last one counts."""
-    starts = [change for change in changes if change.order == 1]
-    if starts:
-        last = starts[-1]
-        k[:, j] = table.gather([table.index_of(last.parameters)])[:, 0]
-        volume = last.volume if last.volume > 0 else initial_volume(table, last.parameters)
-        ekf.start(beliefs.f, beliefs.i, j, k, volume)
-        if beside.charting is not None and beliefs.c is not None:
-            beside.charting.restart(beliefs.c, j)
-        if beside.process is not None and beliefs.m is not None:
-            beside.process.begin(beliefs.m, j, last.event_time, volume / NANOLITRES)
+    """Set a twin, its charts and its process model to what is known of a culture that begins."""
+    ekf.start(beliefs.f, beliefs.i, j, k, volume)
+    if beside.charting is not None and beliefs.c is not None:
+        beside.charting.restart(beliefs.c, j)
+    if beside.process is not None and beliefs.m is not None:
+        beside.process.begin(beliefs.m, j, time, volume / NANOLITRES)
+
+
+def _forget_probe(
+    beliefs: Beliefs, k: NDArray[np.float64], j: int, time: int, gain_sd: float, beside: Beside
+) -> None:  # fmt: skip
+    """Carry a twin to `time` and forget what was learned of its biomass probe; `gain_sd` below 0: as the prior's."""
+    part = beliefs.copy_of([j])
+    of = np.ascontiguousarray(k[:, j : j + 1])
+    move(part.f, part.i, of, np.array([time]))
+    part.i[ekf.TIME] = np.maximum(part.i[ekf.TIME], np.where(part.i[ekf.INITIALISED] > 0, time, 0))
+    ekf.forget_gain(part.f, part.i, of, gain_sd)
+    beliefs.f[:, j], beliefs.i[:, j] = part.f[:, 0], part.i[:, 0]
+    if beside.charting is not None and beliefs.c is not None:
+        beside.charting.restart(beliefs.c, j)
+    if beside.process is not None and beliefs.m is not None:
+        beside.process.forget_gain(beliefs.m, j, time, float(beliefs.i[ekf.VOLUME, j] / NANOLITRES), gain_sd)
+
+
+def _exchange(beliefs: Beliefs, j: int, time: int, change: Change, beside: Beside) -> None:
+    """Take liquid out of a twin's vessel and put as much fresh medium in: what stays behind is diluted by it."""
+    held = int(beliefs.i[ekf.VOLUME, j])
+    taken = min(change.volume, held - 1)  # a vessel never holds nothing
+    retained = change.name == RETAINED
+    if not retained:
+        diluted = beliefs.f[ekf.LNX, j : j + 1] + np.log(np.array([(held - taken) / held]))
+        beliefs.f[ekf.LNX, j] = np.maximum(diluted, -ekf.LN_LARGEST)[0]
+    if beside.process is not None and beliefs.m is not None:
+        litres = held / NANOLITRES, taken / NANOLITRES
+        beside.process.exchange(beliefs.m, j, time, *litres, dict(change.parameters), retained)
 
 
 def _feed(f: NDArray[np.float64], i: Ints, feed: Ints, running: NDArray[np.bool_]) -> None:

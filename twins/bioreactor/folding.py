@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from schemas.instants import MINUTE, SECOND
 from twins.bioreactor.config import BioreactorConfig
 from twins.bioreactor.fold import fold_minutes
-from twins.bioreactor.inputs import END, PHASE, START
+from twins.bioreactor.inputs import END, HELD, PHASE, START
 from twins.bioreactor.intake import CLOCK_SOURCE, NO_KEY, TOO_MANY, Intake, chunks, remember, sort_out
 from twins.bioreactor.judge import Judge, Verdict
 from twins.bioreactor.late import grid, mark_memory, write_mark
@@ -131,11 +131,13 @@ class Folding:
             remember(self.state, slots, self.columns.hashes[kept], self.columns.times[kept], heads)
 
     def _pass_time(self, singles: list[Single]) -> None:
-        """Let facts that are no readings tell the limits of their twins the time, but for those that end a run."""
+        """Let facts that are no readings tell the limits of their twins the time, but for those that end a run, or
+        end the waiting of a limit: a hold, and a phase in which it does not hold."""
         for one in singles:
             change = one.add.change
-            if one.latest >= 0 and (change is None or change.order == PHASE):
-                for turn in self.limits.pass_time(one.place, np.array([one.slot]), one.latest):
+            if one.latest >= 0 and (change is None or change.order not in (END, START, HELD)):
+                phase = change.name if change is not None and change.order == PHASE else None
+                for turn in self.limits.pass_time(one.place, np.array([one.slot]), one.latest, phase):
                     self.speech.measured(turn)
 
     def _heard_again(self, places: Ints, slots: Ints) -> None:
@@ -220,12 +222,15 @@ class Folding:
         state.items[slot] = add.add_to(state.items.get(slot, NO_ITEMS))
         change = add.change
         if change is not None:
+            phase = state.current[slot].phase
             state.refresh(slot)
             if change.order == START:
                 self.speech.clear_all(place, slot, "a batch started")
                 state.biomass[slot] = state.biomass_column
             elif change.order == END and not state.running[slot]:
                 self.speech.clear_all(place, slot, "the batch ended")
+            else:
+                self.speech.end_limits(place, slot, phase)
 
     def _close(self, slots: Ints, opened: Ints, minutes: Ints, places: Ints) -> None:
         """Fold the open minutes of twins whose next minute began, and have them remembered."""
@@ -287,6 +292,7 @@ class Folding:
             & (state.heard[slots] >= 0)
             & state.running[slots]
             & (state.alert[slots, rule.index] == 0)
+            & ~state.on_hold[slots]
         )
         for slot, time in zip(slots[due].tolist(), quiet[due].tolist(), strict=True):
             self.speech.turn_on(place, slot, rule, time / MINUTE, f"nothing was heard for {time / MINUTE:.1f} min")

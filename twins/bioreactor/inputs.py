@@ -10,11 +10,26 @@ from schemas.events import Event
 from schemas.instants import parse_instant
 from schemas.units import CANONICAL, find_unit
 from twins.bioreactor.config import MODELS, check_parameter
-from twins.bioreactor.rows import EMPTY_BUCKET, FEED, NANOLITRES, SAMPLE, Assay, Change, Contribution
+from twins.bioreactor.rows import (
+    EMPTY_BUCKET,
+    END,
+    EXCHANGED,
+    FEED,
+    HELD,
+    INOCULATED,
+    NANOLITRES,
+    PHASE,
+    PROBE,
+    RESUMED,
+    RETAINED,
+    SAMPLE,
+    START,
+    Assay,
+    Change,
+    Contribution,
+)
 
 LARGEST_LITRES = 1e6  # no bioreactor holds more
-END, START, PHASE = 0, 1, 2
-
 
 BIOMASS = frozenset({"biomass"})
 
@@ -38,6 +53,19 @@ def read_fact(event: Event, assayed: frozenset[str] = BIOMASS) -> Contribution:
             return Contribution(
                 change=Change(event.event_time, PHASE, event.id, name=data.phase, batch=data.batch or "")
             )
+        case bioreactor.ProbeCalibrated() | bioreactor.ProbeChanged():
+            if data.tag != "biomass":
+                return NOTHING  # no belief rests on it
+            sd = -1.0 if data.gain_sd is None else data.gain_sd
+            return Contribution(change=Change(event.event_time, PROBE, event.id, gain_sd=sd))
+        case bioreactor.Inoculated():
+            return Contribution(change=Change(event.event_time, INOCULATED, event.id))
+        case bioreactor.Held():
+            return Contribution(change=Change(event.event_time, HELD, event.id, name=data.reason))
+        case bioreactor.Resumed():
+            return Contribution(change=Change(event.event_time, RESUMED, event.id))
+        case bioreactor.MediumExchanged():
+            return Contribution(change=_exchanged(event, data, where))
         case bioreactor.FeedAdded():
             return Contribution(_bucket(FEED, _nanolitres(data.volume, f"volume of {where}")))
         case bioreactor.SampleDrawn():
@@ -122,6 +150,34 @@ def _started(event: Event, data: bioreactor.BatchStarted, where: str) -> Change:
     )  # fmt: skip
 
 
+def _exchanged(event: Event, data: bioreactor.MediumExchanged, where: str) -> Change:
+    holds = []
+    for name, quantity in sorted(data.composition.items()):
+        value, _ = quantity_of(quantity, f"{name} of {where}")
+        if not 0 <= value <= bioreactor.PLAUSIBLE_ELSE[1]:
+            raise InvalidFieldError(
+                expected=f"a concentration from 0 to {bioreactor.PLAUSIBLE_ELSE[1]:g}", received=f"{value:g}",
+                where=f"{name} of {where}",
+            )  # fmt: skip
+        holds.append((name, value))
+    return Change(
+        event.event_time, EXCHANGED, event.id, name=RETAINED if data.cells_retained else "",
+        volume=_nanolitres(data.volume, f"volume of {where}"), parameters=tuple(holds),
+    )  # fmt: skip
+
+
+def quantity_of(quantity: bioreactor.Quantity, where: str) -> tuple[float, str]:
+    """Give a quantity's value and unit, canonical.
+
+    Raises
+    ------
+    UnitError
+        If nobody knows its unit.
+    """
+    unit = find_unit(quantity.unit, where)
+    return (quantity.value + unit.shift) * unit.scale, CANONICAL[unit.dimension]
+
+
 def _nanolitres(quantity: bioreactor.Quantity, where: str) -> int:
     unit = find_unit(quantity.unit, where)
     if unit.dimension != "volume":
@@ -144,4 +200,4 @@ def _bucket(place: int, amount: int) -> tuple[int, ...]:
     return tuple(bucket)
 
 
-__all__ = ["END", "NOTHING", "PHASE", "START", "InputError", "assay_value", "read_fact"]
+__all__ = ["END", "HELD", "NOTHING", "PHASE", "START", "InputError", "assay_value", "read_fact"]

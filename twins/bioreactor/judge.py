@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from schemas.bioreactor import AssayResulted, AssaySuperseded, TimePassed
+from schemas.bioreactor import (
+    AssayResulted,
+    AssaySuperseded,
+    MediumExchanged,
+    ProbeCalibrated,
+    ProbeChanged,
+    TimePassed,
+)
 from schemas.errors import InputError, InvalidFieldError, UnitError
 from schemas.events import Event
 from schemas.instants import HOUR, MINUTE
 from schemas.topics import TOPICS
 from twins.bioreactor import filter as ekf
 from twins.bioreactor.fold import initial_volume
-from twins.bioreactor.inputs import NOTHING, START, assay_value, read_fact
+from twins.bioreactor.inputs import NOTHING, START, assay_value, quantity_of, read_fact
 from twins.bioreactor.intake import Intake
 from twins.bioreactor.late import Refold
 from twins.bioreactor.readings import Table
@@ -91,7 +98,11 @@ class Judge:
             self.speech.reject(place, error)
             self.effects.accepted[place] = False
             return False
-        if minute < opened:
+        if minute < opened and add is NOTHING and isinstance(event.data, ProbeCalibrated | ProbeChanged):
+            verdict.singles.append(
+                Single(place, slot, opened, -1, AT_ONCE, NOTHING)
+            )  # of a tag that nothing is folded of
+        elif minute < opened:
             self.rewind.change_row(place, slot, minute, add)
             verdict.refolds.append(Refold(slot, place, opened, min(minute, int(self.state.dirty[slot])), True))
             verdict.singles.append(Single(place, slot, opened, -1, AT_ONCE, NOTHING))
@@ -135,6 +146,8 @@ class Judge:
                     where=f"{event.subject}, event {event.id}",
                     advice="check the unit of the sample, or give the batch its volume",
                 )
+        if isinstance(event.data, MediumExchanged) and add.change is not None:
+            self._check_exchange(event, event.data, add.change.volume, slot)
         if isinstance(event.data, AssayResulted | AssaySuperseded) and event.data.tag in state.assayed:
             self._check_assay_unit(event, event.data, slot)
         if add.change is not None or add.assay is not None:
@@ -142,7 +155,7 @@ class Judge:
             row = state.items.get(slot, NO_ITEMS) if minute >= opened else self.rewind.row(slot, minute).items
             if len(row) >= MOST_ITEMS and minute <= opened:
                 raise InvalidFieldError(
-                    expected=f"at most {MOST_ITEMS} batches, phases and assays in a minute",
+                    expected=f"at most {MOST_ITEMS} batches, phases, other changes and assays in a minute",
                     received="more",
                     where=event.id,
                 )
@@ -180,6 +193,34 @@ class Judge:
                 where=f"{event.subject}, event {event.id}",
                 advice="convert one of the two, so that they can be compared",
             )
+
+    def _check_exchange(self, event: Event, data: MediumExchanged, volume: int, slot: int) -> None:
+        """Hold an exchange of medium against what the vessel holds and what the process model counts."""
+        where = f"{event.subject}, event {event.id}"
+        held = self._volume(slot)
+        if volume >= held:
+            raise InvalidFieldError(
+                expected=f"less exchanged than the vessel's {max(held, 0) / NANOLITRES:g} L",
+                received=f"{volume / NANOLITRES:g} L",
+                where=where,
+                advice="tell an exchange of several volumes in steps",
+            )
+        process = self.state.process
+        for name, quantity in data.composition.items() if process is not None else ():
+            assert process is not None
+            unit = process.dissolved.get(name)
+            if unit is None:
+                raise InvalidFieldError(
+                    expected=f"what {process.model.name} counts as dissolved ({', '.join(process.dissolved)})",
+                    received=name,
+                    where=f"composition of {where}",
+                )
+            if quantity_of(quantity, where)[1] != unit:
+                raise UnitError(
+                    expected=f"{name} in {unit}, as the process model counts",
+                    received=quantity.unit,
+                    where=f"composition of {where}",
+                )
 
     def _late_reading(self, place: int, slot: int, minute: int) -> None:
         """Put a late reading into its minute; the refold waits for the twin's next closing or estimate."""

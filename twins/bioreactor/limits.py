@@ -77,12 +77,16 @@ class Limits:
                 valid = running[at[0]] & part.newer[:, at[1]] & (part.quality[:, at[1]] != BAD)
                 columns[at] = np.ascontiguousarray(part.values[:, at[1]]), valid
             values, valid = columns[at]
+            if rule.phases:
+                valid = valid & ~state.ended(rule, part.slots)
             beyond = valid & ((values > rule.limit) if rule.high else (values < rule.limit))
             on = state.alert[part.slots, rule.index] > 0
             standing = bool(on.any())
             if not standing and not len(chosen) and not beyond.any():
                 continue
             moving = beyond & ~on
+            if rule.on_delay > 0:
+                moving &= ~state.on_hold[part.slots]
             if standing:
                 moving |= on & valid & ((values <= rule.clear) if rule.high else (values >= rule.clear))
             if rule.point >= 0 and (len(chosen) or moving.any()):
@@ -99,14 +103,19 @@ class Limits:
             self._note(np.unique(np.concatenate(touched)))
         return turns
 
-    def pass_time(self, place: int, slots: Ints, now: int) -> list[Turn]:
-        """Raise what has been beyond its limit for long enough, of twins that were told the time by one record."""
+    def pass_time(self, place: int, slots: Ints, now: int, phase: str | None = None) -> list[Turn]:
+        """Raise what has been beyond its limit for long enough, of twins that were told the time by one record.
+
+        With `phase`, that which begins with the record: a rule that does not hold in it is not told.
+        """
         state = self.state
         waiting = self._waiting(slots)
         turns: list[Turn] = []
         if waiting is None:
             return turns
         for rule in self.delayed:
+            if phase is not None and rule.phases and phase not in rule.phases:
+                continue
             chosen = self._standing(rule, waiting)
             chosen = chosen[state.running[chosen]]
             if len(chosen):
@@ -147,6 +156,8 @@ class Limits:
             q = at[rank == number]
             points, held, now = _points(rule, len(q)), self._remembered(rule, slots[q]), times[q]
             there = ~np.isnan(values[q])
+            if rule.on_delay > 0:  # on hold it may clear, and not begin to wait
+                there &= (held[RAISED] > 0) | ~self.state.on_hold[slots[q]]
             after, turned = delays.step(points, held, now, values[q], there)
             if rule.point >= 0:
                 later, passed = delays.pass_time(points, after, now)

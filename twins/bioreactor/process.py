@@ -34,6 +34,7 @@ REOPEN_AFTER = 5  # rejections in a row
 NIS_WEIGHT = 0.04  # running mean over about 49 measurements
 NIS_MOST = 100.0  # one outlier counts as so much
 GAP_LONGEST_HOURS = 720.0  # a longer silence adds no more doubt
+CELLS = frozenset({"biomass", "viable_cells", "dead_cells"})  # states that a device that retains cells holds back
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class Process:
         signal = next((one for one in section.channels if name_of(one) == "biomass"), None)
         states = {one.name: one for one in self.filter.states}
         self.biomass_unit = None if signal is None else unit_of(states[signal.state])
+        self.dissolved = {
+            one.name: unit_of(one)
+            for one in self.filter.states
+            if one.role == "concentration" and one.name not in CELLS
+        }
         self.units = {
             name: unit_of(self.filter.states[self.filter.layout.measured[k]]) for name, k in self.tags.items()
         }
@@ -87,6 +93,50 @@ class Process:
         for channel in range(self.places.channels):
             m[FIRST_CHANNEL + HEALTH * channel + NIS_MEAN, j] = 1.0
         self._write(m, np.array([j]), self.filter.start(self._initial, np.array([litres])))
+
+    def forget_gain(self, m: Floats, j: int, time: int, litres: float, gain_sd: float) -> None:
+        """Forget what was learned of twin `j`'s biomass probe, in place; `gain_sd` below 0: as known when a run begins.
+
+        Gain and colour are again as at the beginning, and independent of all else; the states keep what they have.
+        """
+        place = self.tags.get("biomass")
+        if place is None or not m[BEGUN, j] > 0.0:
+            return
+        part, one = np.ascontiguousarray(m[:, j : j + 1]), np.array([0])
+        joint = self._carried(part, one, np.array([time]), np.array([litres]))
+        channel, lay = self.filter.design.channels[place], self.filter.layout
+        gain = channel.gain_sd if gain_sd < 0.0 else gain_sd
+        for row, sd in ((lay.gains[place], gain), (lay.colours[place], channel.colour_sd)):
+            if row >= 0:
+                joint.mean[row] = joint.covariance[row] = joint.covariance[:, row] = 0.0
+                joint.covariance[row, row] = sd * sd
+        self._write(part, one, joint)
+        at = FIRST_CHANNEL + HEALTH * place
+        part[at + REJECTED], part[at + NIS_MEAN] = 0.0, 1.0
+        m[:, j] = part[:, 0]
+
+    def exchange(
+        self, m: Floats, j: int, time: int, litres: float, taken: float, holds: Mapping[str, float], retained: bool
+    ) -> None:  # fmt: skip
+        """Exchange `taken` of the `litres` in twin `j`'s vessel for fresh medium, in place.
+
+        `holds` is what the medium holds, in canonical units; other states as when a run begins, and no cells.
+        """
+        if not m[BEGUN, j] > 0.0 or not taken > 0.0:
+            return
+        part, one = np.ascontiguousarray(m[:, j : j + 1]), np.array([0])
+        joint = self._carried(part, one, np.array([time]), np.array([litres]))
+        brings = self._initial.copy()
+        for row, state in enumerate(self.filter.states):
+            if state.name in CELLS:
+                brings[row] = 0.0
+            elif state.name in holds:
+                brings[row] = holds[state.name] / scale_of(state)
+        kept = [row for row, state in enumerate(self.filter.states) if retained and state.name in CELLS]
+        joint.volume = joint.volume - taken
+        add_bolus(joint, self.filter, np.array([taken]), brings, kept)
+        self._write(part, one, joint)
+        m[:, j] = part[:, 0]
 
     def inputs(self, n: int) -> Floats:
         """Give the model's inputs while nothing is fed, shape (inputs, n): feed comes as a bolus a minute."""

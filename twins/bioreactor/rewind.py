@@ -72,11 +72,14 @@ class Rewind:
         state.keep(np.array([job.slot for job in jobs]), beliefs, range(len(jobs)))
         for job in jobs:
             state.dirty[job.slot] = NEVER
+            phase = state.current[job.slot].phase
             state.refresh(job.slot)
             offset = int(self.columns.offsets[job.place])
             for minute, mark in job.marks:
                 self.effects.memory.append(mark_memory(state.keys[job.slot], minute, offset, write_mark(mark, 0)))
             if not state.running[job.slot]:
                 self.speech.clear_all(job.place, job.slot, "the batch ended")
+            else:
+                self.speech.end_limits(job.place, job.slot, phase)
             if job.speak:
                 self.speech.revise(job)

@@ -22,7 +22,11 @@ NANOLITRES = 1e9  # per litre
 NONE_LEAST, NONE_GREATEST = 1 << 62, -(1 << 62)
 EMPTY_BUCKET = (0, 0, NONE_LEAST, NONE_GREATEST, 0, 0, 0)
 LARGEST_VOLUME = 10**18  # nL; volumes saturate here, far above any vessel
-MOST_ITEMS = 256  # batches, phases and assays of one twin in one minute
+MOST_ITEMS = 256  # batches, phases, other changes and assays of one twin in one minute
+
+# What a change is, in the order in which changes of one instant count.
+END, START, PHASE, PROBE, INOCULATED, HELD, RESUMED, EXCHANGED = range(8)
+RETAINED = "cells retained"  # the name of an exchange of medium in which they were
 
 Ints = NDArray[np.int64]
 
@@ -36,20 +40,24 @@ class Batch(Struct, frozen=True, array_like=True):
     planned_end: int | None = None
     clock: str = "wall"
     parameters: tuple[tuple[str, float], ...] = ()
+    inoculated: int | None = None
+    held: str | None = None  # why, while it is
+    gain_sd: float = -1.0  # what the newest calibration or change of the biomass probe said; -1: nothing
 
 
 class Change(Struct, frozen=True, array_like=True, order=True):
-    """A batch ended (order 0) or started (1), or a phase changed (2). Compared in this order of fields."""
+    """What changed at once: a batch ended (order 0) or started (1), and so on. Compared in this order of fields."""
 
     event_time: int
     order: int
     id: str
-    name: str = ""  # phase
+    name: str = ""  # phase; reason of a hold; RETAINED
     batch: str = ""
     planned_end: int = -1
     clock: str = "wall"
     volume: int = -1  # nL
-    parameters: tuple[tuple[str, float], ...] = ()
+    parameters: tuple[tuple[str, float], ...] = ()  # of a batch; or what a medium holds, in canonical units
+    gain_sd: float = -1.0  # of the biomass probe, relative; -1: the prior's
 
 
 class Assay(Struct, frozen=True, array_like=True):

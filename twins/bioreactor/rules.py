@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -40,6 +41,7 @@ class Rule(Struct, frozen=True):
     bridge: int = NO_BRIDGE  # us
     point: int = -1  # column of `State.since` and `State.seen`; -1: it waits for nothing
     of: str = ""  # alarm, action or proven, where the three are kept apart
+    phases: tuple[str, ...] = ()  # in which it holds; none: always
 
 
 def measured_rules(limits: Sequence[Limit]) -> list[Rule]:
@@ -53,7 +55,7 @@ def measured_rules(limits: Sequence[Limit]) -> list[Rule]:
     rules: list[Rule] = []
     for limit in limits:
         kinds = [band for band in (limit.alarm, limit.action, limit.proven) if band is not None]
-        plain = Limit(limit.tag, unit=limit.unit, bridge_seconds=limit.bridge_seconds)
+        plain = Limit(limit.tag, unit=limit.unit, bridge_seconds=limit.bridge_seconds, phases=limit.phases)
         if not kinds:
             rules += _plain_rules(limit)
         elif replace(limit, alarm=None, action=None, proven=None) != plain:
@@ -62,7 +64,18 @@ def measured_rules(limits: Sequence[Limit]) -> list[Rule]:
             )
         else:
             rules += _kept_apart(limit)
-    return rules
+    return _told_apart(rules)
+
+
+def _told_apart(rules: Sequence[Rule]) -> list[Rule]:
+    """Put its phases into the name of a rule, where another would have the same name."""
+    named = Counter((rule.name, rule.unit) for rule in rules)
+    return [
+        replace(rule, name=f"{rule.name}@{'+'.join(rule.phases)}")
+        if rule.phases and named[rule.name, rule.unit] > 1
+        else rule
+        for rule in rules
+    ]
 
 
 def _plain_rules(limit: Limit) -> list[Rule]:
@@ -82,7 +95,7 @@ def _plain_rules(limit: Limit) -> list[Rule]:
             rules.append(
                 Rule(
                     0, f"{limit.tag}.{side}.measured", "measured", limit.tag, unit, side == "high", value, back, 1,
-                    limit.priority, *delays, bridge,
+                    limit.priority, *delays, bridge, phases=limit.phases,
                 )
             )  # fmt: skip
     return rules
@@ -98,11 +111,13 @@ def _kept_apart(limit: Limit) -> list[Rule]:
         low, high = (None if bound is None else (bound + shift) * scale for bound in (band.low, band.high))
         return replace(band, low=low, high=high, deadband=band.deadband * scale)
 
-    alarm, action, proven = (canonical(band) for band in (limit.alarm, limit.action, limit.proven))
+    bands = {"alarm": limit.alarm, "action": limit.action, "proven": limit.proven}
+    phases = {kind: (band.phases if band is not None else ()) or limit.phases for kind, band in bands.items()}
+    alarm, action, proven = (canonical(band) for band in bands.values())
     return [
         Rule(
             0, one.name, "measured", one.tag, unit, one.high, one.limit, one.clear, 1, one.priority, one.on_delay,
-            one.off_delay, one.bridge, of=one.kind,
+            one.off_delay, one.bridge, of=one.kind, phases=phases[one.kind],
         )
         for one in rules_of_tag(TagLimits(limit.tag, alarm, action, proven, limit.bridge_seconds))
     ]  # fmt: skip

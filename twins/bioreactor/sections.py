@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from schemas.effects import AlertPriority
-from twins.alarming.limits import Band, Seconds
+from twins.alarming.limits import Band, Phases, Seconds
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Minutes = Annotated[float, Meta(ge=0, le=10080)]
@@ -16,7 +16,8 @@ Minutes = Annotated[float, Meta(ge=0, le=10080)]
 class Limit(Struct, frozen=True, forbid_unknown_fields=True):
     """Limits on what is measured: raised beyond them, cleared when back by `deadband`, after the delays if any.
 
-    Either `low` and `high` with what belongs to them, or the three kinds kept apart, each with its own.
+    Either `low` and `high` with what belongs to them, or the three kinds kept apart, each with its own. With `phases`
+    it holds only while the run is in one of them; those of a kind go before those of the whole.
     """
 
     tag: Name
@@ -31,6 +32,7 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True):
     alarm: Band | None = None
     action: Band | None = None
     proven: Band | None = None
+    phases: Phases = ()
 
 
 class PredictedLimit(Struct, frozen=True, forbid_unknown_fields=True):

@@ -188,6 +188,19 @@ class Speech:
                 self.turn_off(place, slot, rule, message)
         self.state.forget_delays(slot)
 
+    def end_limits(self, place: int, slot: int, phase: str | None) -> None:
+        """Clear the limits that held in the twin's last `phase` and do not in its present one; let their delays begin
+        anew, and those before raising that a hold broke."""
+        state = self.state
+        waiting = [one for one in state.delayed if one.on_delay] if state.on_hold[slot] else []
+        for rule in {one.index: one for one in (*state.phased, *waiting)}.values():
+            if rule.phases and state.ended(rule, np.array([slot]))[0]:
+                if state.alert[slot, rule.index]:
+                    self.turn_off(place, slot, rule, f"phase {phase} ended")
+                state.forget_delay(slot, rule)
+            elif rule in waiting and not state.alert[slot, rule.index]:
+                state.forget_delay(slot, rule)
+
     def _alert(
         self, place: int, slot: int, rule: Rule, raised: bool, value: float | None, message: str,
         probability: float | None = None, expected: int = -1, limit: float | None = None,

@@ -94,6 +94,7 @@ class State:
         self.alert_offset = np.zeros((0, len(self.rules)), dtype=np.int64)  # where it was raised
         self.alert_n = np.zeros((0, len(self.rules)), dtype=np.int32)
         self.delayed = [rule for rule in self.rules if rule.kind == "measured" and rule.point >= 0]
+        self.phased = [rule for rule in self.rules if rule.phases]
         points = sum(rule.point >= 0 for rule in self.rules)
         self.since = np.zeros((0, points), dtype=np.int64)  # (twin, rule that waits): since when it is to turn [us]
         self.seen = np.zeros((0, points), dtype=np.int64)  # and its newest reading since then
@@ -104,6 +105,8 @@ class State:
         self.wall = np.zeros(0, dtype=np.bool_)  # silence is judged by the wall's clock
         self.waits = np.zeros(0, dtype=np.bool_)  # time counts in a measured rule
         self.held = np.zeros(0, dtype=np.bool_)  # an alert is suppressed
+        self.on_hold = np.zeros(0, dtype=np.bool_)  # the recipe is held
+        self.out_of_phase = np.zeros((0, len(self.phased)), dtype=np.bool_)  # (twin, rule of some phases): not in one
         self.current: list[Batch] = []  # `batches` with the open minute
         self.charting = charting_of(config)
         self.process = process_of(config)
@@ -144,6 +147,7 @@ class State:
         self.current.append(Batch())
         self.running[slot] = True
         self.wall[slot] = True
+        self.out_of_phase[slot] = True
         return slot
 
     def enrol(self, key: str) -> None:
@@ -173,6 +177,7 @@ class State:
             ("links", np.int64, self.links.shape[1], -1),
             ("golden", np.float64, self.golden.shape[1], -2),  # a batch that started at no time: begin anew
             ("joint", np.float64, self.joint.shape[1], 0),
+            ("out_of_phase", np.bool_, len(self.phased), 0),
         ):
             old = getattr(self, name)
             grown = _filled(rows, width, dtype, fill)
@@ -180,7 +185,7 @@ class State:
             setattr(self, name, grown)
         for name, dtype in (
             ("phase", np.int64), ("parameters", np.int64), ("running", np.bool_), ("wall", np.bool_),
-            ("waits", np.bool_), ("held", np.bool_),
+            ("waits", np.bool_), ("held", np.bool_), ("on_hold", np.bool_),
         ):  # fmt: skip
             grown = np.zeros(rows, dtype=dtype)
             grown[:used] = getattr(self, name)[:used]
@@ -234,6 +239,14 @@ class State:
         self.current[slot] = batch
         self.running[slot] = running
         self.wall[slot] = batch.clock == "wall"
+        self.on_hold[slot] = batch.held is not None
+        for place, rule in enumerate(self.phased):
+            self.out_of_phase[slot, place] = batch.phase not in rule.phases
+
+    def ended(self, rule: Rule, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say for which twins a rule of some phases does not hold: their run is in none of them."""
+        out: NDArray[np.bool_] = self.out_of_phase[slots, self.phased.index(rule)]
+        return out
 
     def open_row(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[Items]]:
         """Give the open minutes' numbers (7, n) and items."""
@@ -274,6 +287,12 @@ class State:
         """Let all rules of a twin begin anew, once their alerts are cleared."""
         self.since[slot] = self.seen[slot] = -1
         self.waits[slot] = False
+
+    def forget_delay(self, slot: int, rule: Rule) -> None:
+        """Let one rule of a twin begin anew, while its alert is off."""
+        if rule.point >= 0:
+            self.since[slot, rule.point] = self.seen[slot, rule.point] = -1
+            self.waits[slot] = self.waits_of(np.array([slot]))[0]
 
     def compact(self) -> None:
         """Forget parameter sets that no twin uses any more."""

@@ -18,7 +18,7 @@ from tests.unit.connectors.plate import ROOT
 
 EXAMPLES = ROOT / "examples"
 FILES = sorted((EXAMPLES / "bioreactor").glob("*.jsonl"))
-SOUND = ["feed_and_sample", "late_assay", "normal_run", "sensor_fault"]
+SOUND = ["feed_and_sample", "late_assay", "normal_run", "probe_change", "sensor_fault"]
 
 
 def entries(name: str) -> list[Entry]:

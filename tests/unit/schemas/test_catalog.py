@@ -25,6 +25,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "bioreactor.assay_resulted": {"sample": "S", "tag": "glucose", "value": 5.5, "unit": "g/L"},
     "bioreactor.assay_superseded": {"sample": "S", "tag": "glucose", "value": 5, "unit": "g/L", "reason": "dilution"},
     "bioreactor.assay_withdrawn": {"sample": "S", "tag": "glucose", "reason": "wrong vial"},
+    "bioreactor.probe_calibrated": {"tag": "biomass", "kind": "two_point", "gain_sd": 0.05},
+    "bioreactor.probe_changed": {"tag": "biomass", "serial": "SN-2"},
+    "bioreactor.inoculated": {},
+    "bioreactor.held": {"reason": "stirrer"},
+    "bioreactor.resumed": {},
+    "bioreactor.medium_exchanged": {
+        "volume": {"value": 300, "unit": "mL"},
+        "cells_retained": True,
+        "composition": {"glucose": {"value": 25, "unit": "mmol/L"}},
+    },
     "time.passed": {},
 }
 BROKEN: list[dict[str, Any]] = [{"nobody": 1}, {"batch": ""}, {"batch": "a\x00"}, {"batch": "a\n"}, {"channels": []}]

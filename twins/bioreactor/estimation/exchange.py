@@ -7,6 +7,8 @@ The balance of `models/volume.py`. A coordinate's doubt follows its slope: dz'/d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +20,9 @@ Floats = NDArray[np.float64]
 LEAST_LITRES = 1e-9  # what a vessel holds at least: volumes are booked in whole nanolitres
 
 
-def add_bolus(joint: Joint, filter_: JointFilter, litres: Floats, holds: Floats) -> None:
+def add_bolus(
+    joint: Joint, filter_: JointFilter, litres: Floats, holds: Floats, kept: Sequence[int] = ()
+) -> None:  # fmt: skip
     """Mix something in, in place.
 
     Parameters
@@ -27,11 +31,13 @@ def add_bolus(joint: Joint, filter_: JointFilter, litres: Floats, holds: Floats)
         Volume added, 0 or more; 0 changes no bit.
     holds : array, shape (s, n)
         What it holds of each state, in its unit; only concentrations are looked at.
+    kept : sequence of int
+        Rows that are not diluted: of cells, where as much liquid was taken out without them.
     """
     added = litres > 0.0
     after = joint.volume + litres
     for row, state in enumerate(filter_.states):
-        if state.role != "concentration":
+        if state.role != "concentration" or row in kept:
             continue
         x = state_of(np, state, joint.mean[row])
         mixed = (x * joint.volume + holds[row] * litres) / after

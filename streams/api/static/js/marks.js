@@ -9,6 +9,12 @@ const FACTS = {
   batch_started: { word: "Batch started", draw: null },
   batch_ended: { word: "Batch ended", draw: null },
   phase_changed: { word: "Phase", draw: null },
+  probe_calibrated: { word: "Probe calibrated", draw: null },
+  probe_changed: { word: "Probe changed", draw: null },
+  inoculated: { word: "Inoculated", draw: null },
+  medium_exchanged: { word: "Medium exchanged", draw: null },
+  held: { word: "Held", draw: null },
+  resumed: { word: "Resumed", draw: null },
 };
 
 /** Name a fact's type in words. */

@@ -70,6 +70,25 @@ class Script:
     def phase(self, seconds: float, name: str, **also: Any) -> Event:
         return self.say(seconds, "bioreactor.phase_changed", b.PhaseChanged(name), **also)
 
+    def calibrate(self, seconds: float, gain_sd: float | None = None, tag: str = "biomass", **also: Any) -> Event:
+        return self.say(seconds, "bioreactor.probe_calibrated", b.ProbeCalibrated(tag, "two_point", gain_sd), **also)
+
+    def change_probe(self, seconds: float, gain_sd: float | None = None, tag: str = "biomass", **also: Any) -> Event:
+        return self.say(seconds, "bioreactor.probe_changed", b.ProbeChanged(tag, "SN-2", gain_sd), **also)
+
+    def inoculate(self, seconds: float, **also: Any) -> Event:
+        return self.say(seconds, "bioreactor.inoculated", b.Inoculated(), **also)
+
+    def hold(self, seconds: float, reason: str = "pump stopped", **also: Any) -> Event:
+        return self.say(seconds, "bioreactor.held", b.Held(reason), **also)
+
+    def resume(self, seconds: float, **also: Any) -> Event:
+        return self.say(seconds, "bioreactor.resumed", b.Resumed(), **also)
+
+    def exchange(self, seconds: float, litres: float, retained: bool = True, **also: Any) -> Event:
+        data = b.MediumExchanged(b.Quantity(litres, "L"), retained, also.pop("composition", {}))
+        return self.say(seconds, "bioreactor.medium_exchanged", data, **also)
+
     def passed(self, seconds: float, **also: Any) -> Event:
         return self.say(seconds, "time.passed", b.TimePassed(), **{"subject": "", **also})
 
@@ -111,7 +130,9 @@ def _one(script: Script, rng: np.random.Generator, time: float, also: dict[str, 
     kind = rng.random()
     level = float(np.exp(0.15 * time / 3600) * (1 + 0.02 * rng.normal()))
     sample = f"S-{rng.integers(4)}"
-    if kind < 0.55:
+    if kind < 0.05:
+        _intervene(script, int(kind / 0.05 * 11), time, also)
+    elif kind < 0.55:
         tags: dict[str, Any] = {"dissolved_oxygen": float(rng.normal(11, 3))}
         if rng.random() < 0.3:
             tags["ph"] = (7.0, "[pH]", ["good", "uncertain", "bad"][rng.integers(3)])
@@ -132,7 +153,7 @@ def _one(script: Script, rng: np.random.Generator, time: float, also: dict[str, 
     elif kind < 0.85:
         script.withdraw(time, sample, **also)
     elif kind < 0.88:
-        script.phase(time, "fed-batch", **also)
+        script.phase(time, "fed-batch" if kind < 0.87 else "harvest", **also)
     elif kind < 0.90:
         script.end(time, f"B-{script.unit[3:]}", **also)
     elif kind < 0.92:
@@ -143,6 +164,27 @@ def _one(script: Script, rng: np.random.Generator, time: float, also: dict[str, 
         script.passed(time + 600, subject="" if rng.random() < 0.5 else script.unit, id=also["id"], known=time + 600)
     else:
         script.read(time, also=also, biomass=(level, "[arb'U]"))
+
+
+def _intervene(script: Script, what: int, time: float, also: dict[str, Any]) -> None:
+    """Do one of eleven things at the vessel: about one fact in 220 each, so that a short script has some."""
+    match what:
+        case 0:
+            script.calibrate(time, **also)
+        case 1:
+            script.calibrate(time, 0.05, **also)
+        case 2:
+            script.change_probe(time, 0.3, **also)
+        case 3:
+            script.change_probe(time, tag="ph", **also)
+        case 4 | 5:
+            script.inoculate(time, **also)
+        case 6 | 7:
+            script.hold(time, **also)
+        case 8:
+            script.resume(time, **also)
+        case _:
+            script.exchange(time, 0.3, retained=what == 9, **also)
 
 
 def with_cells(events: Sequence[Event]) -> list[Event]:
