@@ -87,12 +87,52 @@ class ProcessBelief(Struct, frozen=True):
     channels: dict[str, ChannelHealth]
 
 
+class LimitForecast(Struct, frozen=True):
+    """When a limit is expected to be reached: `reached_at[i]` is when the probability of being beyond it there is
+    `quantiles[i]`, null where that lies beyond the horizon; `probability` the greatest of them all."""
+
+    limit: float
+    unit: str
+    probability: float
+    quantiles: list[float]
+    reached_at: list[str | None]
+
+
 class ProcessForecast(Struct, frozen=True):
-    """What a process model expects where nothing is fed: `values[state][i][j]` as in a forecast's own."""
+    """What a process model expects where nothing is fed: `values[state][i][j]` as in a forecast's own.
+
+    `limits` is there where predicted limits on the model are configured, by names such as `glucose.low`.
+    """
 
     model: str
     values: dict[str, list[list[float]]]
     units: dict[str, str]
+    limits: dict[str, LimitForecast] | None = None
+
+
+class Unfed(Struct, frozen=True):
+    """What happens where nothing is fed: when the floor is crossed, null where it is not."""
+
+    crosses_at: str | None
+
+
+class FeedAdviceData(Struct, frozen=True):
+    """What keeps a state above a floor: a constant rate from now on, or a bolus, `latest_time` at the latest.
+
+    Null where it is not needed or does not do; `verdict` says which.
+    """
+
+    lane: Literal["advisory"]
+    state: str
+    floor: float
+    unit: str
+    probability: float
+    horizon_hours: float
+    verdict: Literal["no feed needed", "feed", "feed at a rate only", "feed a bolus only", "no admissible feed"]
+    rate_litres_per_hour: float | None
+    bolus_litres: float | None
+    latest_time: str | None
+    without: Unfed
 
 
 class EstimateData(Struct, frozen=True):
@@ -118,7 +158,10 @@ class EstimateData(Struct, frozen=True):
 
 
 class ForecastData(Struct, frozen=True):
-    """The `data` of a forecast: `values[quantity][i][j]` is quantile `quantiles[j]` at time `at[i]`."""
+    """The `data` of a forecast: `values[quantity][i][j]` is quantile `quantiles[j]` at time `at[i]`.
+
+    `advice` is there where it is configured: null before a run begins.
+    """
 
     batch: str | None
     quantiles: list[float]
@@ -126,6 +169,7 @@ class ForecastData(Struct, frozen=True):
     values: dict[str, list[list[float]]]
     units: dict[str, str]
     process: ProcessForecast | None = None
+    advice: FeedAdviceData | None = None
 
 
 class FilterHealth(Struct, frozen=True):

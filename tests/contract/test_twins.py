@@ -71,6 +71,18 @@ PROCESS: dict[str, Any] = {
         "initial": {"viable_cells": 1e9},
         "feed": {"glucose": 100.0},
     },
+    "forecast_seconds": 1200,
+    "predicted": [{"tag": "process.glucose", "low": 23.5, "high": 24.4, "unit": "mmol/L", "raise_at": 0.6}],
+    "advice": {"state": "glucose", "floor": 22, "most_litres_per_hour": 1, "most_litres": 1, "vessel_litres": 3},
+    "triggers": {
+        "inconsistent": {"minutes": 10, "clear_minutes": 5},
+        "surprise": {"z": 0.7, "clear_z": 0.5},
+        "drift": True,
+        "phase": True,
+        "cooldown_hours": 0.2,
+        "most_a_day": 4,
+        "draws": 5,
+    },
 }
 
 

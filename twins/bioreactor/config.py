@@ -12,9 +12,10 @@ from schemas.errors import SettingsError
 from schemas.instants import MINUTE
 from twins.alarming.suppression import Consequence as Line
 from twins.alarming.suppression import SuppressionTable
+from twins.bioreactor.advising import Advising
 from twins.bioreactor.parameters.assumed_growth import GROWTH, INDEX
 from twins.bioreactor.process import Process
-from twins.bioreactor.process_section import ProcessSection
+from twins.bioreactor.process_section import ProcessSection, limit_units
 from twins.bioreactor.rules import (
     Rule,
     chart_rules,
@@ -24,7 +25,8 @@ from twins.bioreactor.rules import (
     predicted_rules,
     silence_rule,
 )
-from twins.bioreactor.sections import Chart, Consequence, GoldenBatch, Limit, PredictedLimit
+from twins.bioreactor.sections import Chart, Consequence, FeedAdvice, GoldenBatch, Limit, PredictedLimit, Triggers
+from twins.bioreactor.triggers import Triggering
 
 if TYPE_CHECKING:
     from twins.bioreactor.charting import Charting
@@ -53,11 +55,15 @@ class BioreactorConfig(Struct, frozen=True, forbid_unknown_fields=True):
     consequences: tuple[Consequence, ...] = ()
     golden: GoldenBatch | None = None
     process: ProcessSection | None = None
+    advice: FeedAdvice | None = None
+    triggers: Triggers | None = None
 
 
 # Any: JSON. These came after the first release: a model's name leaves them out where they say nothing, so that the
 # names that are there did not change.
-_LATER: dict[str, Any] = {"charts": [], "consequences": [], "golden": None, "process": None}
+_LATER: dict[str, Any] = {
+    "charts": [], "consequences": [], "golden": None, "process": None, "advice": None, "triggers": None,
+}  # fmt: skip
 _LATER_OF_LIMIT: dict[str, Any] = {
     "on_delay_seconds": 0.0, "off_delay_seconds": 0.0, "bridge_seconds": None, "alarm": None, "action": None,
     "proven": None, "phases": [],
@@ -85,7 +91,9 @@ def read_config(document: dict[str, Any]) -> BioreactorConfig:
     consequences_of(config)
     charting_of(config)
     golden_of(config)
-    process_of(config)
+    process = process_of(config)
+    advising_of(config, process)
+    triggers_of(config, process)
     return config
 
 
@@ -110,7 +118,7 @@ def rules_of(config: BioreactorConfig) -> tuple[Rule, ...]:
     """
     rules = [
         *measured_rules(config.limits),
-        *predicted_rules(config.predicted),
+        *predicted_rules(config.predicted, limit_units(config.process)),
         *chart_rules(config.charts),
         *golden_rules(config.golden),
         silence_rule(config.silence_minutes),
@@ -182,6 +190,36 @@ def process_of(config: BioreactorConfig) -> Process | None:
         If the section does not fit its model.
     """
     return None if config.process is None else Process(config.process)
+
+
+def advising_of(config: BioreactorConfig, process: Process | None) -> Advising | None:
+    """Give what advises on feeding, if anything.
+
+    Raises
+    ------
+    SettingsError
+        If there is no process model, or the section does not fit it.
+    """
+    if config.advice is None:
+        return None
+    if process is None:
+        raise SettingsError("expected a section process with a section advice, received none; see docs/bioreactor.md")
+    return Advising(config.advice, process)
+
+
+def triggers_of(config: BioreactorConfig, process: Process | None) -> Triggering | None:
+    """Give what asks for re-simulations, if anything.
+
+    Raises
+    ------
+    SettingsError
+        If there is no process model, or nothing that could ask.
+    """
+    if config.triggers is None:
+        return None
+    if process is None or config.process is None:
+        raise SettingsError("expected a section process with a section triggers, received none; see docs/bioreactor.md")
+    return Triggering(config.triggers, config.process, process, bool(config.charts), config.horizon_hours)
 
 
 def model_name(config: BioreactorConfig) -> str:

@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.effects import Effect, Kind
+from schemas.effects import Effect, Kind, Lane
 from schemas.instants import HOUR, SECOND, format_instant
 from twins.bioreactor import filter as ekf
 from twins.bioreactor.fold import Beliefs
 from twins.bioreactor.forecast import EXPONENT_LARGEST, NORMAL, QUANTILES, Fan, quantiles
 from twins.bioreactor.process_emit import process_data, process_forecast
+from twins.bioreactor.process_limits import LimitsAhead
 from twins.bioreactor.rows import NANOLITRES
 from twins.bioreactor.rules import FORECAST_UNITS, Rule
 from twins.bioreactor.state import AS_OF, CONSISTENT, REJECTED_RUN, State
 from twins.block import Effects
 from twins.frame import Refused
 
-KIND_ORDER: dict[Kind, int] = {"reject": 0, "estimate": 1, "forecast": 2, "alert": 3}
+KIND_ORDER: dict[Kind, int] = {"reject": 0, "estimate": 1, "forecast": 2, "alert": 3, "request": 4}
 QUANTITIES = ("biomass", "growth_rate", "sensor_gain", "biomass_mass")
 QUALITIES = ("good", "uncertain", "bad")
 MASS_UNITS = {"g/L": "g", "10*6/mL": "10*9", "mmol/L": "mmol"}  # biomass unit times litre
@@ -48,6 +49,7 @@ class Pending:
     slot: int = -1
     rule: int = -1
     cause: int = -1  # the rule whose alert it follows from
+    lane: Lane = "qualified"
 
 
 def assemble(pending: list[Pending], effects: Effects, state: State, topic: str, partition: int, model: str) -> None:
@@ -58,6 +60,7 @@ def assemble(pending: list[Pending], effects: Effects, state: State, topic: str,
         "estimate": effects.estimates,
         "forecast": effects.forecasts,
         "alert": effects.alerts,
+        "request": effects.requests,
     }
     at, n = -1, 0
     for one in pending:
@@ -83,7 +86,7 @@ def assemble(pending: list[Pending], effects: Effects, state: State, topic: str,
                 one.data["suppressed_by"] = f"{topic}/{partition}/{cause[0]}/{cause[1]}"
         lists[one.kind].append(
             Effect(
-                name, one.kind, "qualified", "bioreactor", one.key, instant(one.event_time), instant(one.record_time),
+                name, one.kind, one.lane, "bioreactor", one.key, instant(one.event_time), instant(one.record_time),
                 model, one.data,
             )
         )  # fmt: skip
@@ -229,8 +232,10 @@ def newest_readings(state: State, slot: int) -> Data:
     return newest
 
 
-def forecast_data(state: State, slots: Sequence[int], now: Beliefs, fan: Fan) -> list[Data]:
-    """Lay the fans of n twins out."""
+def forecast_data(
+    state: State, slots: Sequence[int], now: Beliefs, fan: Fan, limits: LimitsAhead | None = None
+) -> list[Data]:
+    """Lay the fans of n twins out; `limits` looks at what the process model expects."""
     spread = {name: np.ascontiguousarray(part.transpose(1, 0, 2)).tolist() for name, part in quantiles(fan).items()}
     at = _whole_seconds(np.ascontiguousarray(fan.at[1:].T))
     said: list[Data] = []
@@ -247,9 +252,13 @@ def forecast_data(state: State, slots: Sequence[int], now: Beliefs, fan: Fan) ->
         )
     if state.process is not None and now.m is not None:
         litres = now.i[ekf.VOLUME] / NANOLITRES
-        expected = process_forecast(state.process, now.m, litres, fan.at[1:], np.array(NORMAL))
+        expected = process_forecast(state.process, now.m, litres, fan.at[1:], np.array(NORMAL), limits)
         for data, process in zip(said, expected, strict=True):
             data["process"] = process
+        if state.advising is not None:
+            ends = [batch.planned_end for batch in now.batches]
+            for data, advice in zip(said, state.advising.say(now.m, litres, fan.at[0], ends), strict=True):
+                data["advice"] = advice
     return said
 
 

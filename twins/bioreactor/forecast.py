@@ -104,11 +104,24 @@ def crossing(fan: Fan, rule: Rule) -> tuple[Floats, NDArray[np.int64]]:
         ahead, sd = sign * (fan.volume - rule.limit), np.zeros_like(fan.volume)
     certain = sd < 1e-12
     each = np.where(certain, ahead > 0, ndtr(ahead / np.where(certain, 1.0, sd)))
+    return each.max(axis=0), first_beyond(fan.at, ahead)
+
+
+def first_beyond(at: NDArray[np.int64], ahead: Floats) -> NDArray[np.int64]:
+    """Say when a quantity is first above 0, interpolated between two points [us]; -1 where it never is.
+
+    Parameters
+    ----------
+    at : array of int64, shape (points, n)
+        Instants, rising [us].
+    ahead : array, shape (points, n)
+        The quantity there.
+    """
     beyond = ahead > 0
     place = np.argmax(beyond, axis=0)
     twins = np.arange(ahead.shape[1])
     after, before = ahead[place, twins], ahead[np.maximum(place - 1, 0), twins]
     share = np.where(place > 0, -before / np.where(after > before, after - before, 1.0), 0.0)
-    start = fan.at[np.maximum(place - 1, 0), twins]
-    when = start + np.rint((fan.at[place, twins] - start) * share).astype(np.int64)
-    return each.max(axis=0), np.where(beyond.any(axis=0), when, -1)
+    start = at[np.maximum(place - 1, 0), twins]
+    when = start + np.rint((at[place, twins] - start) * share).astype(np.int64)
+    return np.where(beyond.any(axis=0), when, -1)

@@ -138,6 +138,11 @@ class Process:
         self._write(part, one, joint)
         m[:, j] = part[:, 0]
 
+    @property
+    def composition(self) -> Floats:
+        """What a feed holds of each state, shape (s,), in the model's units."""
+        return self._feed
+
     def inputs(self, n: int) -> Floats:
         """Give the model's inputs while nothing is fed, shape (inputs, n): feed comes as a bolus a minute."""
         return np.repeat(self._inputs, n, axis=1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twins.bioreactor.estimation.outlook import FORECAST_STEP_HOURS
+from twins.bioreactor.estimation.outlook import forecast_step
 from twins.bioreactor.estimation.outputs import output_moments, output_quantiles, state_moments
 from twins.bioreactor.process import (
     BEGUN,
@@ -20,6 +20,7 @@ from twins.bioreactor.process import (
     TIME,
     Process,
 )
+from twins.bioreactor.process_limits import LimitsAhead
 from twins.bioreactor.process_section import scale_of, unit_of
 
 Floats = NDArray[np.float64]
@@ -74,7 +75,9 @@ def process_data(process: Process, m: Floats, litres: Floats) -> list[Data | Non
     return said
 
 
-def process_forecast(process: Process, m: Floats, litres: Floats, at: Ints, normal: Floats) -> list[Data | None]:
+def process_forecast(
+    process: Process, m: Floats, litres: Floats, at: Ints, normal: Floats, limits: LimitsAhead | None = None
+) -> list[Data | None]:
     """Say what the model expects, nothing being measured or fed from now on: quantiles of its states.
 
     Parameters
@@ -83,6 +86,8 @@ def process_forecast(process: Process, m: Floats, litres: Floats, at: Ints, norm
         Instants, rising from the present [us].
     normal : array, shape (q,)
         Quantiles of the standard normal distribution.
+    limits : LimitsAhead, optional
+        What looks at each point beside, the present first.
 
     Returns
     -------
@@ -96,14 +101,18 @@ def process_forecast(process: Process, m: Floats, litres: Floats, at: Ints, norm
     filter_ = process.filter
     joint = process.read(m, begun, litres)
     u = process.inputs(len(begun))
-    longest = max(FORECAST_STEP_HOURS, process.model.step_hours)
+    longest = forecast_step(process.model.step_hours)
     now = m[TIME, begun]
     found = np.empty((len(at), len(normal), len(filter_.states), len(begun)))
+    if limits is not None:
+        limits.look(begun, joint, u)
     for point, instants in enumerate(at[:, begun]):
         hours = np.maximum((instants - now) / 3.6e9, 0.0)
         filter_.predict(joint, np.zeros(len(begun)), hours, u, longest)
         now = np.maximum(now, instants)
         found[point] = filter_.quantiles(joint, normal)
+        if limits is not None:
+            limits.look(begun, joint, u)
     for j, twin in enumerate(begun.tolist()):
         said[twin] = {
             "model": f"{process.model.name}@{process.model.version}",
@@ -111,6 +120,7 @@ def process_forecast(process: Process, m: Floats, litres: Floats, at: Ints, norm
                 state.name: (found[:, :, row, j] * scale_of(state)).tolist() for row, state in enumerate(filter_.states)
             },
             "units": {state.name: unit_of(state) for state in filter_.states},
+            **({} if limits is None or not limits.rules else {"limits": limits.data(twin)}),
         }
     return said
 

@@ -131,6 +131,15 @@ def unit_of(state: StateInfo) -> str:
     return CANONICAL[unit.dimension] if unit is not None and unit.dimension in READABLE else state.unit
 
 
+def limit_units(section: ProcessSection | None) -> dict[str, tuple[str, bool]]:
+    """Give what a limit on a process model may be on: each state and output to its unit, and whether it is above 0."""
+    if section is None:
+        return {}
+    model = design_of(section).model
+    states = {one.name: (unit_of(one), one.coordinate != "linear") for one in model.states if one.role != "volume"}
+    return states | {one.name: (one.unit, False) for one in model.outputs}
+
+
 def _with_values(model: ProcessModel, section: ProcessSection) -> Model:
     """Give the model with this section's values of parameters."""
     for name, value in section.parameters.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -14,13 +14,14 @@ from schemas.bioreactor import TAG_DIMENSIONS
 from schemas.effects import AlertPriority
 from schemas.errors import InputError, SettingsError
 from schemas.instants import MINUTE, SECOND
-from schemas.units import CANONICAL, find_unit
+from schemas.units import CANONICAL, UNITS, find_unit
 from twins.alarming.limits import NO_BRIDGE, Band, TagLimits
 from twins.alarming.limits import rules_of as rules_of_tag
 from twins.bioreactor.sections import Chart, GoldenBatch, Limit, PredictedLimit
 
 # What can be forecast, hence be given a predicted limit, and its unit (None: that of the biomass signal).
 FORECAST_UNITS: dict[str, str | None] = {"biomass": None, "growth_rate": "/h", "volume": "L"}
+PROCESS = "process."  # what a limit on a state or an output of the process model begins with
 
 
 class Rule(Struct, frozen=True):
@@ -123,33 +124,40 @@ def _kept_apart(limit: Limit) -> list[Rule]:
     ]  # fmt: skip
 
 
-def predicted_rules(aims: Sequence[PredictedLimit]) -> list[Rule]:
-    """Lay out the rules on what is forecast.
+def predicted_rules(aims: Sequence[PredictedLimit], process: Mapping[str, tuple[str, bool]]) -> list[Rule]:
+    """Lay out the rules on what is forecast; `process` as `process_section.limit_units` gives it.
 
     Raises
     ------
     SettingsError
         With what was expected, what came, and where.
     """
-    return [rule for aim in aims for rule in _predicted_rules(aim)]
+    return [rule for aim in aims for rule in _predicted_rules(aim, process)]
 
 
-def _predicted_rules(aim: PredictedLimit) -> list[Rule]:
-    if aim.tag not in FORECAST_UNITS:
-        raise SettingsError(f"expected a tag that is forecast, {', '.join(FORECAST_UNITS)}, received {aim.tag}")
+def _predicted_rules(aim: PredictedLimit, process: Mapping[str, tuple[str, bool]]) -> list[Rule]:
+    modelled = process.get(aim.tag.removeprefix(PROCESS)) if aim.tag.startswith(PROCESS) else None
+    if modelled is None and aim.tag not in FORECAST_UNITS:
+        known = [*FORECAST_UNITS, *(PROCESS + name for name in process)]
+        raise SettingsError(f"expected a tag that is forecast, {', '.join(known)}, received {aim.tag}")
     if aim.low is None and aim.high is None:
         raise SettingsError(f"expected low or high, received neither, in the predicted limit of {aim.tag}")
     if aim.clear_at > aim.raise_at:
         raise SettingsError(f"expected clear_at at most raise_at, received {aim.clear_at} > {aim.raise_at}, {aim.tag}")
-    if aim.unit is None:
-        unit, scale = FORECAST_UNITS[aim.tag], 1.0
+    unit: str | None
+    scale, above = 1.0, aim.tag != "growth_rate"
+    if modelled is not None:
+        unit, above = modelled
+    elif aim.unit is None:
+        unit = FORECAST_UNITS[aim.tag]
     else:
         unit, scale, _ = _canonical(aim.tag, aim.unit)
     rules: list[Rule] = []
     for side, bound in (("low", aim.low), ("high", aim.high)):
         if bound is not None:
-            value = _finite(bound * scale, aim.tag)
-            if aim.tag != "growth_rate" and value <= 0:
+            value = bound * scale if modelled is None else said_in(bound, aim.unit, modelled[0], aim.tag)
+            value = _finite(value, aim.tag)
+            if above and value <= 0:
                 raise SettingsError(f"expected a predicted limit above 0, received {bound}, for {aim.tag}")
             rules.append(
                 Rule(
@@ -193,6 +201,27 @@ def numbered(rules: Sequence[Rule]) -> tuple[Rule, ...]:
         found.append(replace(rule, index=index, point=points if waits else -1))
         points += waits
     return tuple(found)
+
+
+def said_in(value: float, code: str | None, unit: str, where: str) -> float:
+    """Convert a value, given in the unit `code`, to the unit in which a process model's quantity is said.
+
+    Raises
+    ------
+    SettingsError
+        If the code is no unit of that dimension.
+
+    Examples
+    --------
+    >>> said_in(2000.0, "umol/L", "mmol/L", "process.glucose")
+    2.0
+    """
+    if code is None or code == unit:
+        return value
+    given, said = UNITS.get(code), UNITS.get(unit)
+    if given is None or said is None or given.dimension != said.dimension:
+        raise SettingsError(f"expected {unit} or a unit of its dimension, received {code}, for {where}")
+    return (value + given.shift) * given.scale / said.scale - said.shift
 
 
 def _canonical(tag: str, code: str | None) -> tuple[str, float, float]:

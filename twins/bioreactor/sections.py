@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from schemas.effects import AlertPriority
+from schemas.jobs import Priority
 from twins.alarming.limits import Band, Phases, Seconds
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -38,7 +39,7 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True):
 class PredictedLimit(Struct, frozen=True, forbid_unknown_fields=True):
     """A limit on what is forecast: raised at probability `raise_at` of crossing before the horizon ends."""
 
-    tag: Name  # one of FORECAST_UNITS
+    tag: Name  # one of FORECAST_UNITS, or process.<state or output>
     low: float | None = None
     high: float | None = None
     raise_at: Annotated[float, Meta(gt=0, le=1)] = 0.8
@@ -107,3 +108,75 @@ class GoldenBatch(Struct, frozen=True, forbid_unknown_fields=True):
     stale_minutes: Minutes = 10.0  # assumed: ten estimates without a new value are a probe that fell silent
     top: Annotated[int, Meta(ge=0, le=20)] = 3
     priority: AlertPriority = "medium"
+
+
+class FeedAdvice(Struct, frozen=True, forbid_unknown_fields=True):
+    """Advice on feeding, with each forecast: what keeps one state of the process model above a floor.
+
+    Parameters
+    ----------
+    state : str
+        A state that the model can be fed.
+    floor, unit : float, str
+        What it is to be kept above; without a unit, in the one the state is said in.
+    probability : float
+        With which it is kept, at each of the hours ahead.
+    horizon_hours : float
+        How far ahead; no further than the planned end.
+    most_litres_per_hour, most_litres, vessel_litres : float
+        What the pump gives at most, in an hour and over the horizon, and what the vessel holds at most.
+    """
+
+    state: Name
+    floor: Annotated[float, Meta(gt=0)]
+    most_litres_per_hour: Annotated[float, Meta(gt=0, le=1e6)]
+    most_litres: Annotated[float, Meta(gt=0, le=1e6)]
+    vessel_litres: Annotated[float, Meta(gt=0, le=1e6)]
+    unit: str | None = None
+    probability: Annotated[float, Meta(ge=0.5, le=0.999)] = 0.95
+    horizon_hours: Annotated[float, Meta(ge=1, le=240)] = 12.0
+
+
+class Inconsistency(Struct, frozen=True, forbid_unknown_fields=True):
+    """A channel of the process model that is inconsistent for so long; armed again once it was not, `clear_minutes`."""
+
+    minutes: Annotated[float, Meta(gt=0, le=10080)] = 60.0  # assumed: longer than what a feed or a sample stirs up
+    clear_minutes: Minutes = 60.0
+
+
+class Surprise(Struct, frozen=True, forbid_unknown_fields=True):
+    """An assay further from what was expected than `z` standard deviations; armed again by one within `clear_z`."""
+
+    z: Annotated[float, Meta(gt=0, le=100)] = 3.3  # the gate's own limit: chi-square .999
+    clear_z: Annotated[float, Meta(ge=0, le=100)] = 2.0  # assumed: as 19 of 20 are where nothing is wrong
+
+
+class Triggers(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a twin asks for a re-simulation, and how often at most. What is not named asks for none.
+
+    Parameters
+    ----------
+    inconsistent, surprise : optional
+        See there.
+    drift : bool
+        When a control chart raises its alert; armed again when all are cleared.
+    phase : bool
+        When the recipe's phase becomes another.
+    cooldown_hours : float
+        Between two requests of a unit, of its event time.
+    most_a_day : int
+        Requests of a unit in a day of UTC.
+    draws : int
+        Of the simulation.
+    priority : str
+        Of the job.
+    """
+
+    inconsistent: Inconsistency | None = None
+    surprise: Surprise | None = None
+    drift: bool = False
+    phase: bool = False
+    cooldown_hours: Annotated[float, Meta(ge=0, le=1000)] = 6.0  # assumed: less would be the same question again
+    most_a_day: Annotated[int, Meta(ge=1, le=100)] = 3  # assumed: what a person reads
+    draws: Annotated[int, Meta(ge=2, le=10_000)] = 200  # assumed: 5 % quantiles to about a tenth of the spread
+    priority: Priority = "background"

@@ -26,6 +26,7 @@ _WIDE = (
     "links",
     "golden",
     "joint",
+    "trigger",
 )
 
 

@@ -17,6 +17,8 @@ from twins.bioreactor.forecast import Fan, crossing, forecast
 from twins.bioreactor.intake import Columns
 from twins.bioreactor.late import Refold
 from twins.bioreactor.limits import Turn
+from twins.bioreactor.parameters import assumed_growth as p
+from twins.bioreactor.process_limits import MEDIAN, LimitsAhead
 from twins.bioreactor.rows import NANOLITRES
 from twins.bioreactor.rules import Rule
 from twins.bioreactor.segments import AT_ONCE, ESTIMATE, FORECAST
@@ -82,8 +84,32 @@ class Speech:
             self._score(q, slots, places, times, beliefs, said)
         for slot, place, time, data in zip(some, places[q].tolist(), when, said, strict=True):
             self._say("estimate", place, slot, 1 << 40, time, data)
+        self._ask(slots[q], places[q], times[q], beliefs)
         state.count[slots[q]] = 0
         state.first[slots[q]] = state.last[slots[q]] = -1
+
+    def _ask(self, slots: Ints, places: Ints, times: Ints, now: Beliefs) -> None:
+        """Ask for the re-simulations that what is estimated now, and what has just come, call for."""
+        state, frame = self.state, self.columns.frame
+        if state.triggering is None:
+            return
+        readings = self.columns.readings[places].tolist()
+        events = [
+            None if reading else frame.facts[j].event for j, reading in zip(places.tolist(), readings, strict=True)
+        ]
+        charted = np.zeros(len(slots), dtype=np.bool_)
+        for rule in self.charted:
+            charted |= state.alert[slots, rule.index] > 0
+        rows = state.trigger[slots]
+        calls = state.triggering.look(rows, now, times, events, charted)
+        state.trigger[slots] = rows
+        for call in calls:
+            place, slot, time = int(places[call.place]), int(slots[call.place]), int(times[call.place])
+            feed = state.table.value(now.batches[call.place].parameters, p.FEED_RATE)
+            record = f"{frame.topic}/{frame.partition}/{int(self.columns.offsets[place])}"
+            request = state.triggering.request(now, call, time, feed, record)
+            self._say("request", place, slot, 0, time, request)
+            self.pending[-1].lane = "advisory"
 
     def _score(self, q: Ints, slots: Ints, places: Ints, times: Ints, now: Beliefs, said: list[Data]) -> None:
         """Put the distance from good runs into the estimates of running twins, and say the alerts on it."""
@@ -105,12 +131,18 @@ class Speech:
 
     def _forecast(self, q: Ints, slots: Ints, places: Ints, times: Ints, now: Beliefs, fan: Fan) -> None:
         some, where, when = slots[q].tolist(), places[q].tolist(), times[q].tolist()
+        process = self.state.process
+        limits = None if process is None else LimitsAhead(process, self.predicted, fan.at)
         for slot, place, time, data in zip(
-            some, where, when, emit.forecast_data(self.state, some, now.copy_of(q), fan), strict=True
+            some, where, when, emit.forecast_data(self.state, some, now.copy_of(q), fan, limits), strict=True
         ):
             self._say("forecast", place, slot, 0, time, data)
         for rule in self.predicted:
-            probability, expected = crossing(fan, rule)
+            if limits is not None and rule in limits.rules:
+                told = limits.told(rule)
+                probability, expected = told.probability, told.instants[MEDIAN]
+            else:
+                probability, expected = crossing(fan, rule)
             raised = self.state.alert[slots[q], rule.index] > 0
             turning = np.where(raised, probability <= rule.clear, probability >= rule.raise_at)
             for j in np.nonzero(turning)[0].tolist():

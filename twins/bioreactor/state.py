@@ -11,7 +11,16 @@ from numpy.typing import DTypeLike, NDArray
 from schemas.instants import MINUTE
 from twins.alarming.limits import NO_BRIDGE
 from twins.bioreactor import filter as ekf
-from twins.bioreactor.config import BioreactorConfig, charting_of, consequences_of, golden_of, process_of, rules_of
+from twins.bioreactor.config import (
+    BioreactorConfig,
+    advising_of,
+    charting_of,
+    consequences_of,
+    golden_of,
+    process_of,
+    rules_of,
+    triggers_of,
+)
 from twins.bioreactor.fold import Beliefs, Beside, ParameterTable, apply_changes, prior
 from twins.bioreactor.inputs import BIOMASS
 from twins.bioreactor.process import assays_of
@@ -110,6 +119,8 @@ class State:
         self.current: list[Batch] = []  # `batches` with the open minute
         self.charting = charting_of(config)
         self.process = process_of(config)
+        self.advising = advising_of(config, self.process)
+        self.triggering = triggers_of(config, self.process)
         self.beside = Beside(self.charting, self.process)
         self.assayed = BIOMASS if self.process is None else assays_of(self.process)
         self.provisional = Beside(None, self.process)
@@ -123,6 +134,7 @@ class State:
         self.golden = np.zeros((0, 0 if self.scoring is None else self.scoring.width))
         self.chart = np.zeros((0, width))  # what charts remember, folded as the belief is
         self.joint = np.zeros((0, 0 if self.process is None else self.process.width))  # and of the process model
+        self.trigger = np.zeros((0, 0 if self.triggering is None else self.triggering.width), dtype=np.int64)
         unit = None if self.process is None else self.process.biomass_unit
         self.biomass_column = -1 if unit is None else self.column("biomass", unit)  # -1: whatever comes first
 
@@ -178,6 +190,7 @@ class State:
             ("golden", np.float64, self.golden.shape[1], -2),  # a batch that started at no time: begin anew
             ("joint", np.float64, self.joint.shape[1], 0),
             ("out_of_phase", np.bool_, len(self.phased), 0),
+            ("trigger", np.int64, self.trigger.shape[1], -1),
         ):
             old = getattr(self, name)
             grown = _filled(rows, width, dtype, fill)

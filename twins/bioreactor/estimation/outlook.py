@@ -31,7 +31,8 @@ from twins.forecasting.conformal import split_quantile
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-FORECAST_STEP_HOURS = 0.25  # longest step of a forecast; the model's own where that is longer
+FORECAST_STEP_HOURS = 0.25  # longest step of a forecast, five of the models' own
+SLOW_STEP_HOURS = 0.05  # own step of a model that may be forecast so; a faster one would not stay stable
 UNSEEN = 0.9  # of its prior standard deviation is left: the data have not seen a parameter
 FINE, NOT_ENOUGH_DATA, OUTSIDE_MODEL, OUTSIDE_CALIBRATION = range(4)
 VERDICTS = ("", "not enough data", "outside the model's domain", "outside calibration")
@@ -105,9 +106,19 @@ class Said:
 def carry(filter_: JointFilter, joint: Joint, t: Floats, hours: float, u: Floats) -> Joint:
     """Give the belief some hours later, nothing being measured; inputs, shape (inputs, n), as planned."""
     later = joint.copy()
-    longest = max(FORECAST_STEP_HOURS, filter_.design.model.step_hours)
-    filter_.predict(later, t, np.full(len(t), float(hours)), u, longest)
+    filter_.predict(later, t, np.full(len(t), float(hours)), u, forecast_step(filter_.design.model.step_hours))
     return later
+
+
+def forecast_step(own: float) -> float:
+    """Give the longest step of a forecast [h], for a model with this step of its own.
+
+    Examples
+    --------
+    >>> forecast_step(1 / 20), round(forecast_step(1 / 720), 4)
+    (0.25, 0.0014)
+    """
+    return max(FORECAST_STEP_HOURS, own) if own >= SLOW_STEP_HOURS else own
 
 
 def unsure_of(filter_: JointFilter, joint: Joint) -> Floats:

@@ -1,0 +1,284 @@
+"""When a twin asks for a re-simulation, and what it asks: the section `triggers`, looked at with each live estimate.
+
+Four things call for one: a channel of the process model that stays inconsistent, an assay that surprises, a control
+chart that stands, a phase that becomes another. Each is armed anew only when what it saw is over; a unit asks once in
+`cooldown_hours` and `most_a_day` times in a day of UTC. In between, an inconsistency or a chart that still stands asks
+when it may again; a surprise or a new phase is a moment, which passes.
+
+Only facts that arrive call for anything: an assay by its own record, however late it comes, and never the refold that
+it causes. What is remembered of a unit is a row of whole numbers, which a new run begins anew but for the budget.
+
+A request holds all that a worker needs. Parameters are the medians that are believed now, `spread` what is not known of
+them; states begin at their means. What the belief knows of their covariance, and what is not known of the states, does
+not fit a specification and is left out: draws are narrower than the forecast where the states are uncertain.
+
+Source
+------
+The limits of consistency are those of the estimates (`process_emit.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.bioreactor import AssayResulted, AssaySuperseded, PhaseChanged
+from schemas.errors import SettingsError
+from schemas.events import Event
+from schemas.instants import DAY, HOUR, MINUTE
+from schemas.jobs import ResimulationRequest, SimulationSpec
+from twins.bioreactor import filter as ekf
+from twins.bioreactor.estimation.outputs import state_moments
+from twins.bioreactor.fold import Beliefs
+from twins.bioreactor.process import (
+    BEGUN,
+    FIRST_CHANNEL,
+    HEALTH,
+    INNOVATION,
+    INNOVATION_SD,
+    NIS_MEAN,
+    REJECTED,
+    Process,
+)
+from twins.bioreactor.process_emit import NIS_OVERCONFIDENT
+from twins.bioreactor.process_section import ProcessSection
+from twins.bioreactor.rows import NANOLITRES, Batch
+from twins.bioreactor.sections import Triggers
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# A row: when it last asked [us], on which day, how often that day; then what a new run begins anew: when the run
+# started [us], its phase (crc-32), whether a chart was asked about; then five of each channel. -1: never, none, no.
+LAST, ON_DAY, COUNT, STARTED, PHASE, CHART, FIRST = range(7)
+SINCE, WELL, ASKED, ASSAYED, SURPRISED = range(5)  # inconsistent and consistent since [us]; newest assay's time [us]
+WIDTH = 5
+NONE = -1
+YES = 1
+
+SHORTEST_HOURS, LONGEST_HOURS = 1.0, 1440.0
+MOST_SPREAD = 2.0  # what a specification takes
+SEED_BYTES = 6  # of a hash: whole numbers that JSON's readers hold exactly
+
+Data = dict[str, Any]  # Any: effect data goes straight to JSON; `schemas/effects.py` names its shapes
+
+
+@dataclass(slots=True)
+class Call:
+    """One twin that asks, `place` among those looked at, and why."""
+
+    place: int
+    reasons: list[str] = field(default_factory=list)
+
+
+class Triggering:
+    """The triggers of a configuration: constants only. What they remember is an array (n, width) of whole numbers.
+
+    Raises
+    ------
+    SettingsError
+        If nothing could ask, or a chart should where there is none.
+    """
+
+    def __init__(
+        self, section: Triggers, process_section: ProcessSection, process: Process, charts: bool, horizon_hours: float
+    ) -> None:
+        if section.inconsistent is None and section.surprise is None and not (section.drift or section.phase):
+            raise SettingsError("expected one of inconsistent, surprise, drift, phase, received none, in triggers")
+        if section.drift and not charts:
+            raise SettingsError("expected charts with the trigger drift, received none; see docs/bioreactor.md")
+        self._section, self._process, self._horizon = section, process, horizon_hours
+        self._configured = dict(process_section.parameters)
+        self.width = FIRST + WIDTH * len(process.tags)
+
+    def look(self, rows: Ints, now: Beliefs, times: Ints, events: Sequence[Event | None], charted: Bools) -> list[Call]:
+        """Say which of n twins ask now; what is remembered of them is changed.
+
+        Parameters
+        ----------
+        rows : array of int64, shape (n, width)
+            What is remembered, changed in place.
+        now : Beliefs
+            What is believed, carried to `times`.
+        times : array of int64, shape (n,)
+            The present [us].
+        events : sequence of Event or None
+            What has just come of each: None for readings.
+        charted : array of bool, shape (n,)
+            Whether the alert of a chart stands.
+        """
+        assert now.m is not None
+        run = np.nonzero((now.i[ekf.RUNNING] > 0) & (now.m[BEGUN] > 0.0))[0]
+        started = np.array([_started(batch) for batch in now.batches], dtype=np.int64)
+        fresh = run[rows[run, STARTED] != started[run]]
+        rows[fresh, STARTED:] = NONE
+        rows[fresh, STARTED] = started[fresh]
+        calls: dict[int, list[str]] = {}
+        # What lasts is held against the leave to ask, so that it asks when it may; what is a moment is noted at once.
+        may = self._may(rows, times)
+        for j in run.tolist():
+            if events[j] is not None:
+                calls[j] = self._moments(rows[j], now, j, events[j])
+        self._consistency(rows, now, run, times, may, calls)
+        if self._section.drift:
+            rows[run[~charted[run]], CHART] = NONE
+            for j in run[charted[run] & (rows[run, CHART] == NONE) & may[run]].tolist():
+                rows[j, CHART] = YES
+                calls.setdefault(j, []).append("a control chart of the biomass signal raised its alert")
+        found = [Call(j, reasons) for j, reasons in sorted(calls.items()) if reasons and may[j]]
+        for call in found:
+            today = int(times[call.place]) // DAY
+            row = rows[call.place]
+            row[COUNT] = row[COUNT] + 1 if row[ON_DAY] == today else 1
+            row[ON_DAY], row[LAST] = today, times[call.place]
+        return found
+
+    def _may(self, rows: Ints, times: Ints) -> Bools:
+        """Say who may ask: cooled down, and within the day's budget."""
+        cooled = (rows[:, LAST] == NONE) | (times - rows[:, LAST] >= round(self._section.cooldown_hours * HOUR))
+        spent = (rows[:, ON_DAY] == times // DAY) & (rows[:, COUNT] >= self._section.most_a_day)
+        may: Bools = cooled & ~spent
+        return may
+
+    def _consistency(
+        self, rows: Ints, now: Beliefs, run: Ints, times: Ints, may: Bools, calls: dict[int, list[str]]
+    ) -> None:
+        """Follow how long each channel is inconsistent, and consistent again."""
+        limits = self._section.inconsistent
+        if limits is None or now.m is None:
+            return
+        at_times = times[run]
+        for name, place in self._process.tags.items():
+            at, first = FIRST_CHANNEL + HEALTH * place, FIRST + WIDTH * place
+            well = (now.m[at + REJECTED, run] == 0.0) & (now.m[at + NIS_MEAN, run] <= NIS_OVERCONFIDENT)
+            since, fine = rows[run, first + SINCE], rows[run, first + WELL]
+            since = np.where(well, NONE, np.where(since == NONE, at_times, since))
+            fine = np.where(well, np.where(fine == NONE, at_times, fine), NONE)
+            rows[run, first + SINCE], rows[run, first + WELL] = since, fine
+            over = (fine != NONE) & (at_times - fine >= round(limits.clear_minutes * MINUTE))
+            rows[run[over], first + ASKED] = NONE
+            due = (since != NONE) & (at_times - since >= round(limits.minutes * MINUTE))
+            for j in run[due & (rows[run, first + ASKED] == NONE) & may[run]].tolist():
+                rows[j, first + ASKED] = YES
+                calls.setdefault(j, []).append(
+                    f"{name} has not been consistent with the model for {limits.minutes:g} min"
+                )
+
+    def _moments(self, row: Ints, now: Beliefs, j: int, event: Event | None) -> list[str]:
+        """Look at one fact: a phase, or an assay that is the newest of its channel."""
+        data = None if event is None else event.data
+        if isinstance(data, PhaseChanged):
+            return self._phase(row, now.batches[j])
+        if isinstance(data, AssayResulted | AssaySuperseded) and event is not None:
+            return self._assay(row, now, j, data.tag, int(event.event_time))
+        return []
+
+    def _phase(self, row: Ints, batch: Batch) -> list[str]:
+        """A run's first phase is none that changed."""
+        if batch.phase is None:
+            return []
+        number, before = zlib.crc32(batch.phase.encode("utf-8", "surrogatepass")), int(row[PHASE])
+        row[PHASE] = number
+        changed = self._section.phase and before not in (NONE, number)
+        return [f"the phase became {batch.phase}"] if changed else []
+
+    def _assay(self, row: Ints, now: Beliefs, j: int, tag: str, time: int) -> list[str]:
+        limits = self._section.surprise
+        place = self._process.tags.get("biomass assay" if tag == "biomass" else tag, NONE)
+        if limits is None or place == NONE or now.m is None:
+            return []
+        first, at = FIRST + WIDTH * place, FIRST_CHANNEL + HEALTH * place
+        sd = float(now.m[at + INNOVATION_SD, j])
+        if time < max(int(row[first + ASSAYED]), int(row[STARTED])) or not sd > 0.0:
+            return []  # of an earlier run, or what is remembered of the channel is of a later sample
+        row[first + ASSAYED] = time
+        z = abs(float(now.m[at + INNOVATION, j])) / sd
+        armed = row[first + SURPRISED] == NONE
+        if z > limits.z:
+            row[first + SURPRISED] = YES
+        elif z <= limits.clear_z:
+            row[first + SURPRISED] = NONE
+        said = f"an assay of {tag} is {z:.1f} standard deviations from what was expected"
+        return [said] if armed and z > limits.z else []
+
+    def request(self, now: Beliefs, call: Call, time: int, feed_rate: float, record: str) -> Data:
+        """Lay out the request of one twin.
+
+        Parameters
+        ----------
+        now : Beliefs
+            What is believed of the twins that were looked at.
+        time : int
+            The present [us].
+        feed_rate : float
+            Planned feed from now on [L/h].
+        record : str
+            Names the record that calls for it: topic, partition, offset. The seed follows from it.
+        """
+        assert now.m is not None
+        j, process = call.place, self._process
+        joint = process.read(now.m, np.array([j]), now.i[ekf.VOLUME] / NANOLITRES)
+        means, _ = state_moments(process.filter, joint)
+        initial = {state.name: float(mean[0]) for state, mean in zip(process.filter.states, means, strict=True)}
+        initial["volume"] = float(joint.volume[0])
+        end = now.batches[j].planned_end
+        hours = self._horizon if end is None else min(max((end - time) / HOUR, SHORTEST_HOURS), LONGEST_HOURS)
+        medians, spread = self._parameters(joint.mean[:, 0], joint.covariance[:, :, 0])
+        inputs: Data = {"initial": initial, "feeds": [], "spread": spread, "method": "rk4"}
+        if feed_rate > 0.0:
+            fed = {one.name.removeprefix("feed_") for one in process.model.inputs}
+            holds = zip(process.filter.states, process.composition.tolist(), strict=True)
+            composition = {state.name: amount for state, amount in holds if state.name in fed}
+            feed = {"from_hour": 0.0, "to_hour": hours, "rate_litres_per_hour": feed_rate, "composition": composition}
+            inputs["feeds"].append(feed)
+        seed = int.from_bytes(hashlib.sha256(record.encode()).digest()[:SEED_BYTES], "big")
+        spec = SimulationSpec(
+            "bioreactor", f"{process.model.name}@{process.model.version}", self._configured | medians, seed,
+            self._section.draws, hours, inputs,
+        )  # fmt: skip
+        request = ResimulationRequest(
+            spec, "; ".join(call.reasons), self._section.priority, None, hash_of(spec)
+        )  # fmt: skip
+        said: Data = msgspec.to_builtins(request)
+        return said
+
+    def _parameters(self, mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple[Data, Data]:
+        """Give medians and relative standard deviations of what is not known, each within what a simulation takes."""
+        layout, model = self._process.filter.layout, self._process.model
+        rows: dict[int, list[int]] = {}
+        for row, place in (*layout.unsure, *layout.wander):
+            rows.setdefault(place, []).append(row)
+        medians, spread = {}, {}
+        for place, some in sorted(rows.items()):
+            one = model.parameters[place]
+            centre, variance = math.log(one.value), 0.0
+            for row in some:
+                centre += float(mean[row])
+                for other in some:
+                    variance += float(covariance[row, other])
+            medians[one.name] = min(max(math.exp(centre), one.low), one.high)
+            spread[one.name] = min(math.sqrt(math.expm1(max(variance, 0.0))), MOST_SPREAD)
+        return medians, spread
+
+
+def hash_of(spec: SimulationSpec) -> str:
+    """Give the hash of a specification's canonical JSON, in hexadecimal.
+
+    Examples
+    --------
+    >>> hash_of(SimulationSpec("bioreactor", "yeast", {}, 1, 1, 2.0))[:12]
+    'f0ba09380b17'
+    """
+    return hashlib.sha256(msgspec.json.encode(spec, order="sorted")).hexdigest()
+
+
+def _started(batch: Batch) -> int:
+    return NONE if batch.started is None else batch.started
