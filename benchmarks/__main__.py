@@ -24,6 +24,7 @@ BENCHMARKS = {
     "yeast": "light scatter of a real plate of yeast cultures 1, 3 and 6 h ahead, against Holt",
     "features": "what each feature of the bioreactor twin costs a unit's minute",
     "charts": "false alarms of the charts on innovations, and how soon they see a probe that jumps",
+    "faults": "how fast and how surely faults of a vessel in closed loop are found and named, and how often wrongly",
     "kills": "kill -9 at random points: records lost and doubled",
 }
 FOLDERS = {
