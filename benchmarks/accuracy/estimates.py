@@ -34,7 +34,7 @@ RESAMPLES = 400
 NORMAL_95 = 1.959964
 UNSEEN = 0.9  # of its prior standard deviation is left
 
-# The share of its open-loop error that a state must lose, from issue to issue the same.
+# The share of its open-loop error that a state must lose [%].
 BARS = {
     "cho": {"glutamine": 35, "ammonia": 20, "viable_cells": 75, "glucose": 75, "lactate": 75},
     "t_cells": {"dead_cells": 40, "inhibition": 60, "viable_cells": 65},
