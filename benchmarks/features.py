@@ -11,14 +11,14 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from benchmarks.report import Report, add_out, given
 from schemas import bioreactor as b
-from schemas.events import Event, Headers, write_headers, write_value
+from schemas.events import Event, write_headers, write_value
 from schemas.instants import MINUTE, Instant, parse_instant
 from twins.bioreactor import BioreactorModel
+from twins.checks import PlainRecord
 from twins.frame import FrameReader
 from twins.past import MemoryPast
 
@@ -59,14 +59,6 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-class _Record(msgspec.Struct, frozen=True, gc=False):
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run it."""
     parser = argparse.ArgumentParser(prog="features", description=__doc__)
@@ -99,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _records(units: int, minutes: int, seed: int) -> Iterator[_Record]:
+def _records(units: int, minutes: int, seed: int) -> Iterator[PlainRecord]:
     """Make the records: each unit starts, then reads once a minute, units spread over the minute."""
     rng = np.random.default_rng(seed)
     offset = 0
@@ -123,5 +115,5 @@ def _records(units: int, minutes: int, seed: int) -> Iterator[_Record]:
                 record_time=at,
                 data=data,
             )
-            yield _Record(offset, at // 1000, event.subject.encode(), write_value(event), write_headers(event))
+            yield PlainRecord(offset, at // 1000, event.subject.encode(), write_value(event), write_headers(event))
             offset += 1

@@ -21,6 +21,7 @@ from benchmarks.report import Report, add_out, given
 from twins.bioreactor.estimation.design import Channel, Design, Unsure, Wander
 from twins.bioreactor.estimation.joint import Joint, JointFilter, Lane
 from twins.bioreactor.estimation.measurement import update
+from twins.bioreactor.estimation.outlook import UNSEEN
 from twins.bioreactor.estimation.outputs import output_moments, state_moments
 from twins.bioreactor.models import MODELS
 from twins.bioreactor.models.coordinates import to_coordinates
@@ -32,7 +33,6 @@ LATE_HOURS = 4
 SCORED_FROM = 24  # h
 RESAMPLES = 400
 NORMAL_95 = 1.959964
-UNSEEN = 0.9  # of its prior standard deviation is left
 
 # The share of its open-loop error that a state must lose [%].
 BARS = {

@@ -12,15 +12,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from benchmarks.report import Report, add_out, given
 from connectors.bioreactor_faults import Faults
 from connectors.bioreactor_score import score
 from connectors.bioreactor_simulation import Simulation
 from connectors.bioreactor_simulator import Simulator
-from schemas.events import Headers
 from streams.models import load_model
+from twins.checks import PlainRecord
 from twins.frame import FrameReader
 from twins.past import MemoryPast
 
@@ -28,14 +26,6 @@ FAULTY = Faults(lost=0.02, duplicate=0.005, late=0.01, spike=0.002, stuck=0.01, 
 # What a user who knows the fleet's probes would say of them in `batch_started`.
 TOLD = {"gain_sd": 0.1, "signal_relative_sd": 0.03, "assay_relative_sd": 0.03}
 _FRAME = 4000
-
-
-class _Record(msgspec.Struct, frozen=True, gc=False):
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -102,11 +92,11 @@ def _estimates(simulator: Simulator, hours: float) -> tuple[list[dict[str, Any]]
     return said, count
 
 
-def _frames(simulator: Simulator, hours: float) -> Iterator[list[_Record]]:
+def _frames(simulator: Simulator, hours: float) -> Iterator[list[PlainRecord]]:
     last = simulator.steps_in(hours) - 1
-    frame: list[_Record] = []
+    frame: list[PlainRecord] = []
     for offset, one in enumerate(simulator.stream(0, last)):
-        frame.append(_Record(offset, 0, one.key, one.value, one.headers))
+        frame.append(PlainRecord(offset, 0, one.key, one.value, one.headers))
         if len(frame) >= _FRAME:
             yield frame
             frame = []

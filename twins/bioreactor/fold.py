@@ -3,8 +3,8 @@
 The live path, the provisional estimate and a refold after a late fact all come here, so they cannot differ.
 Within a minute the convention is: batch start, inoculation, calibration or change of the probe, feed (dilutes),
 mean reading (not after an inoculation or a change of the probe), assays, sample (takes mass and volume), then phase,
-hold and batch end. It is a convention because one
-minute's facts carry no finer order that late arrival could not break.
+hold and batch end. It is a convention because one minute's facts carry no finer order that late arrival could not
+break.
 """
 
 from __future__ import annotations
@@ -87,6 +87,22 @@ class Beliefs:
             None if self.c is None else np.ascontiguousarray(self.c[:, where]),
             None if self.m is None else np.ascontiguousarray(self.m[:, where]),
         )
+
+
+def side_by_side(some: Sequence[Beliefs]) -> Beliefs:
+    """Join the beliefs of twins that were copied out one by one; all have charts and a process model, or none has."""
+    return Beliefs(
+        np.concatenate([one.f for one in some], axis=1),
+        np.concatenate([one.i for one in some], axis=1),
+        [batch for one in some for batch in one.batches],
+        _joined([one.c for one in some]),
+        _joined([one.m for one in some]),
+    )
+
+
+def _joined(some: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    there = [one for one in some if one is not None]
+    return np.concatenate(there, axis=1) if there else None
 
 
 class ParameterTable:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.instants import MINUTE
 from twins.bioreactor import filter as ekf
-from twins.bioreactor.fold import NOTHING_BESIDE, Beliefs, Beside, ParameterTable, fold_minutes, prior
+from twins.bioreactor.fold import NOTHING_BESIDE, Beliefs, Beside, ParameterTable, fold_minutes, prior, side_by_side
 from twins.bioreactor.rows import SAMPLE, Batch, Row, read_row
 from twins.block import Memory, TwinPast
 
@@ -90,17 +90,7 @@ def refold(records: Sequence[Record], jobs: Sequence[Refold], table: ParameterTa
     Marks stand where the live path sets them: before each minute with a sample, and on the ten-minute grid
     between one row and the next, so a refold replaces every mark that the change made untrue.
     """
-    beliefs = Beliefs(
-        np.concatenate([one.base.f for one in records], axis=1),
-        np.concatenate([one.base.i for one in records], axis=1),
-        [one.base.batches[0] for one in records],
-        None
-        if beside.charting is None
-        else np.concatenate([one.base.c for one in records if one.base.c is not None], axis=1),
-        None
-        if beside.process is None
-        else np.concatenate([one.base.m for one in records if one.base.m is not None], axis=1),
-    )
+    beliefs = side_by_side([one.base for one in records])
     paths = [
         [record.rows[minute] for minute in sorted(record.rows) if record.begins <= minute < job.until]
         for record, job in zip(records, jobs, strict=True)

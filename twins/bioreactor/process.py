@@ -20,6 +20,7 @@ from schemas.instants import HOUR, MINUTE
 from twins.bioreactor.estimation.exchange import add_bolus
 from twins.bioreactor.estimation.joint import Joint, JointFilter
 from twins.bioreactor.estimation.measurement import update
+from twins.bioreactor.filter import GAP_LONGEST_HOURS, NIS_CONSISTENT, NIS_WEIGHT, REOPEN_AFTER
 from twins.bioreactor.process_section import ProcessSection, design_of, name_of, scale_of, unit_of
 from twins.bioreactor.rows import NANOLITRES, Assay
 
@@ -30,10 +31,7 @@ Bools = NDArray[np.bool_]
 TIME, BEGUN, FIRST_CHANNEL = 0, 1, 2
 REJECTED, NIS_MEAN, INNOVATION, INNOVATION_SD = range(4)
 HEALTH = 4  # rows a channel
-REOPEN_AFTER = 5  # rejections in a row
-NIS_WEIGHT = 0.04  # running mean over about 49 measurements
 NIS_MOST = 100.0  # one outlier counts as so much
-GAP_LONGEST_HOURS = 720.0  # a longer silence adds no more doubt
 CELLS = frozenset({"biomass", "viable_cells", "dead_cells"})  # states that a device that retains cells holds back
 
 
@@ -62,6 +60,7 @@ class Process:
         design = design_of(section)
         self.filter = JointFilter(design, section.lane)
         self.model = design.model
+        self.name = f"{self.model.name}@{self.model.version}"
         self.tags = {channel.name: place for place, channel in enumerate(design.channels)}
         self.places = Places(len(design.channels), self.filter.layout.size)
         self.width = self.places.width
@@ -85,6 +84,12 @@ class Process:
             name: unit_of(self.filter.states[self.filter.layout.measured[k]]) for name, k in self.tags.items()
         }
         self.beginning: Floats = np.zeros((self.width, 1))
+
+    def consistent(self, m: Floats, place: int) -> Bools:
+        """Say which twins' channel at `place` agrees with the model: nothing refused, no surprise on average."""
+        at = FIRST_CHANNEL + HEALTH * place
+        well: Bools = (m[at + REJECTED] == 0.0) & (m[at + NIS_MEAN] <= NIS_CONSISTENT)
+        return well
 
     def begin(self, m: Floats, j: int, time: int, litres: float) -> None:
         """Let twin `j` begin a run, in place."""

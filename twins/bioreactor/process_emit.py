@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twins.bioreactor.estimation.outlook import forecast_step
-from twins.bioreactor.estimation.outputs import output_moments, output_quantiles, state_moments
+from schemas.instants import HOUR
+from twins.bioreactor.estimation.outlook import UNSEEN, forecast_step
+from twins.bioreactor.estimation.outputs import OutputView, state_moments
+from twins.bioreactor.forecast import NORMAL
 from twins.bioreactor.process import (
     BEGUN,
     FIRST_CHANNEL,
@@ -27,10 +29,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Data = dict[str, Any]  # Any: effect data goes straight to JSON; `schemas/effects.py` names its shapes
 
-NORMAL_90 = np.array([-1.6448536269514722, 1.6448536269514722])
-UNSEEN = 0.9  # of its prior standard deviation is left
-NIS_OVERCONFIDENT = 1.40  # one-sided 97.5 % point of the running mean over about 49 measurements
-NIS_OVERCAUTIOUS = 0.64  # and 2.5 %
+NORMAL_90 = np.array([NORMAL[0], NORMAL[-1]])
+NIS_OVERCAUTIOUS = 0.64  # one-sided 2.5 % point of the running mean, as `filter.NIS_CONSISTENT` is the 97.5 % one
 
 
 def process_data(process: Process, m: Floats, litres: Floats) -> list[Data | None]:
@@ -55,17 +55,16 @@ def process_data(process: Process, m: Floats, litres: Floats) -> list[Data | Non
     for row, state in enumerate(filter_.states):
         four = np.stack([mean[row], sd[row], low[row], high[row]]) * scale_of(state)
         rows.append((state.name, unit_of(state), four))
-    t, u = np.zeros(len(begun)), process.inputs(len(begun))
+    view = OutputView(filter_, joint, np.zeros(len(begun)), process.inputs(len(begun)))
     outputs: list[tuple[str, str, Floats]] = []
     for output in process.model.outputs:
-        middle, spread = output_moments(filter_, joint, output, t, u)
-        ends = output_quantiles(filter_, joint, output, t, u, NORMAL_90)
-        outputs.append((output.name, output.unit, np.stack([middle, spread, *ends])))
+        along = view.along(output)
+        four = np.stack([*view.moments(output, along), *view.quantiles(output, along, NORMAL_90)])
+        outputs.append((output.name, output.unit, four))
     parameters = _parameters(process, joint.mean, filter_.seen(joint))
-    name = f"{process.model.name}@{process.model.version}"
     for j, twin in enumerate(begun.tolist()):
         said[twin] = {
-            "model": name,
+            "model": process.name,
             "lane": filter_.lane,
             "state": {name: _belief(four[:, j], unit) for name, unit, four in rows},
             "outputs": {name: _belief(four[:, j], unit) for name, unit, four in outputs},
@@ -107,7 +106,7 @@ def process_forecast(
     if limits is not None:
         limits.look(begun, joint, u)
     for point, instants in enumerate(at[:, begun]):
-        hours = np.maximum((instants - now) / 3.6e9, 0.0)
+        hours = np.maximum((instants - now) / HOUR, 0.0)
         filter_.predict(joint, np.zeros(len(begun)), hours, u, longest)
         now = np.maximum(now, instants)
         found[point] = filter_.quantiles(joint, normal)
@@ -115,7 +114,7 @@ def process_forecast(
             limits.look(begun, joint, u)
     for j, twin in enumerate(begun.tolist()):
         said[twin] = {
-            "model": f"{process.model.name}@{process.model.version}",
+            "model": process.name,
             "values": {
                 state.name: (found[:, :, row, j] * scale_of(state)).tolist() for row, state in enumerate(filter_.states)
             },
@@ -144,13 +143,13 @@ def _health(process: Process, m: Floats) -> Data:
     said: Data = {}
     for name, place in process.tags.items():
         at = FIRST_CHANNEL + HEALTH * place
-        nis, rejected = float(m[at + NIS_MEAN]), int(m[at + REJECTED])
+        nis = float(m[at + NIS_MEAN])
         said[name] = {
             "nis_mean": nis,
             "innovation": float(m[at + INNOVATION]),
             "innovation_sd": float(m[at + INNOVATION_SD]),
-            "rejected_run": rejected,
-            "consistent": rejected == 0 and nis <= NIS_OVERCONFIDENT,
+            "rejected_run": int(m[at + REJECTED]),
+            "consistent": bool(process.consistent(m, place)),
             "overcautious": nis < NIS_OVERCAUTIOUS,
         }
     return said

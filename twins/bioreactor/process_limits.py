@@ -22,7 +22,7 @@ from scipy.special import ndtr
 from schemas.instants import SECOND, format_instant
 from twins.bioreactor.estimation.joint import Joint
 from twins.bioreactor.estimation.outputs import output_quantiles
-from twins.bioreactor.forecast import first_beyond
+from twins.bioreactor.forecast import NORMAL, first_beyond
 from twins.bioreactor.models.coordinates import coordinate_of
 from twins.bioreactor.process import Process
 from twins.bioreactor.process_section import scale_of
@@ -32,9 +32,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEVELS = (0.05, 0.5, 0.95)  # at which instants the probability of being beyond a limit reaches these
-DEVIATES = (1.6448536269514722, 0.0, -1.6448536269514722)  # of the side towards the limit
+DEVIATES = (NORMAL[-1], 0.0, NORMAL[0])  # of the side towards the limit
 # Normal deviates at which an output's quantile function is looked at; beyond the last ones it goes on straight.
-GRID: tuple[float, ...] = (-3.0, -1.6448536269514722, -0.7, 0.0, 0.7, 1.6448536269514722, 3.0)
+GRID: tuple[float, ...] = (-3.0, NORMAL[0], -0.7, 0.0, 0.7, NORMAL[-1], 3.0)
 MEDIAN = 1  # of LEVELS
 CERTAIN = 1e-12
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from schemas.errors import SettingsError
 from schemas.jobs import SimulationSpec
 from twins.bioreactor.models.coordinates import to_coordinates, to_states
-from twins.bioreactor.models.integrate import ABSOLUTE, rk4, solve
+from twins.bioreactor.models.integrate import rk4
 from twins.bioreactor.models.model import ProcessModel
 from twins.bioreactor.models.registry import check_parameter, find_model
+from twins.bioreactor.models.solve import ABSOLUTE, solve
 from twins.bioreactor.simulation_inputs import SimulationInputs, read_inputs, refused, report_hours
 from twins.bioreactor.timeline import Stretch, stretches
 

@@ -12,7 +12,7 @@ from twins.bioreactor import emit
 from twins.bioreactor import filter as ekf
 from twins.bioreactor.config import BioreactorConfig
 from twins.bioreactor.emit import Data, Pending
-from twins.bioreactor.fold import Beliefs, fold_minutes, move
+from twins.bioreactor.fold import Beliefs, fold_minutes, move, side_by_side
 from twins.bioreactor.forecast import Fan, crossing, forecast
 from twins.bioreactor.intake import Columns
 from twins.bioreactor.late import Refold
@@ -154,13 +154,7 @@ class Speech:
         if not marks:
             return
         state = self.state
-        now = Beliefs(
-            np.concatenate([mark.f for _, mark in marks], axis=1),
-            np.concatenate([mark.i for _, mark in marks], axis=1),
-            [mark.batches[0] for _, mark in marks],
-        )
-        if state.process is not None:
-            now.m = np.concatenate([mark.m for _, mark in marks if mark.m is not None], axis=1)
+        now = side_by_side([mark for _, mark in marks])
         times = np.array([minute * MINUTE for minute, _ in marks], dtype=np.int64)
         move(now.f, now.i, state.table.gather([state.table.index_of(one.parameters) for one in now.batches]), times)
         self._move_process(now, times)

@@ -14,7 +14,7 @@ not fit a specification and is left out: draws are narrower than the forecast wh
 
 Source
 ------
-The limits of consistency are those of the estimates (`process_emit.py`).
+The limits of consistency are those of the estimates (`Process.consistent`).
 """
 
 from __future__ import annotations
@@ -44,11 +44,8 @@ from twins.bioreactor.process import (
     HEALTH,
     INNOVATION,
     INNOVATION_SD,
-    NIS_MEAN,
-    REJECTED,
     Process,
 )
-from twins.bioreactor.process_emit import NIS_OVERCONFIDENT
 from twins.bioreactor.process_section import ProcessSection
 from twins.bioreactor.rows import NANOLITRES, Batch
 from twins.bioreactor.sections import Triggers
@@ -157,8 +154,8 @@ class Triggering:
             return
         at_times = times[run]
         for name, place in self._process.tags.items():
-            at, first = FIRST_CHANNEL + HEALTH * place, FIRST + WIDTH * place
-            well = (now.m[at + REJECTED, run] == 0.0) & (now.m[at + NIS_MEAN, run] <= NIS_OVERCONFIDENT)
+            first = FIRST + WIDTH * place
+            well = self._process.consistent(now.m, place)[run]
             since, fine = rows[run, first + SINCE], rows[run, first + WELL]
             since = np.where(well, NONE, np.where(since == NONE, at_times, since))
             fine = np.where(well, np.where(fine == NONE, at_times, fine), NONE)
@@ -241,7 +238,7 @@ class Triggering:
             inputs["feeds"].append(feed)
         seed = int.from_bytes(hashlib.sha256(record.encode()).digest()[:SEED_BYTES], "big")
         spec = SimulationSpec(
-            "bioreactor", f"{process.model.name}@{process.model.version}", self._configured | medians, seed,
+            "bioreactor", process.name, self._configured | medians, seed,
             self._section.draws, hours, inputs,
         )  # fmt: skip
         request = ResimulationRequest(

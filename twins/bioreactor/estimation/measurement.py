@@ -20,13 +20,11 @@ from numpy.typing import NDArray
 
 from twins.bioreactor.estimation.batched import symmetrise
 from twins.bioreactor.estimation.joint import SPREADS, Joint, JointFilter
+from twins.bioreactor.filter import GATE_LIMIT, MEASURABLE
 from twins.bioreactor.models.coordinates import bounds, coordinate_of, slope_of, state_of
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-GATE_LIMIT = 10.8276  # chi-square .999, 1 degree of freedom
-MEASURABLE = 2.0  # a measurement that opens the gate must exceed this many absolute standard deviations
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from twins.bioreactor.estimation.batched import cholesky
 from twins.bioreactor.estimation.joint import SPREADS, Joint, JointFilter
 from twins.bioreactor.models.coordinates import state_of
-from twins.bioreactor.models.model import Output, Rates
+from twins.bioreactor.models.model import Output
 
 Floats = NDArray[np.float64]
 
@@ -42,29 +42,59 @@ def state_moments(filter_: JointFilter, joint: Joint) -> tuple[Floats, Floats]:
     return mean, sd
 
 
-def output_moments(filter_: JointFilter, joint: Joint, output: Output, t: Floats, u: Floats) -> tuple[Floats, Floats]:
-    """Give mean and standard deviation of an output, each of shape (n,).
+class OutputView:
+    """A belief, ready to be looked at through its model's outputs: what they share is worked out once.
 
     Parameters
     ----------
-    output : Output
-        One of the model's.
     t : array, shape (n,)
         Hours since the start.
     u : array, shape (inputs, n)
         Inputs.
     """
-    along = _along(filter_, joint, output.of, t, u)
-    return _moments([_at(filter_, joint, output.of, t, u, node * along) for node in NODES])
+
+    def __init__(self, filter_: JointFilter, joint: Joint, t: Floats, u: Floats) -> None:
+        m = filter_.layout.moving
+        self._filter, self._joint, self._t, self._u = filter_, joint, t, u
+        self._factor = cholesky(np.ascontiguousarray(joint.covariance[:m, :m]))
+
+    def along(self, output: Output) -> Floats:
+        """Give the step of one standard deviation along which an output rises most, shape (m, n)."""
+        gamma, factor = SPREADS[self._filter.lane], self._factor
+        along, length = np.zeros_like(factor[:, 0]), np.zeros_like(self._joint.mean[0])
+        for j in range(len(factor)):
+            slope = self._at(output, gamma * factor[:, j]) - self._at(output, -gamma * factor[:, j])
+            along = along + slope * factor[:, j]
+            length = length + slope * slope
+        return along / np.sqrt(np.where(length > 0.0, length, 1.0))
+
+    def moments(self, output: Output, along: Floats) -> tuple[Floats, Floats]:
+        """Give mean and standard deviation of an output, each of shape (n,)."""
+        return _moments([self._at(output, node * along) for node in NODES])
+
+    def quantiles(self, output: Output, along: Floats, normal_quantiles: Floats) -> Floats:
+        """Give quantiles of an output, shape (q, n), at quantiles of the standard normal distribution, rising."""
+        return np.sort(np.stack([self._at(output, z * along) for z in normal_quantiles.tolist()]), axis=0)
+
+    def _at(self, output: Output, step: Floats) -> Floats:
+        """Give the output a step away from the mean."""
+        x, p = self._filter.physical(self._joint.mean[: len(self._factor)] + step, self._joint.volume)
+        value: Floats = output.of(np, self._t, x, self._u, p)
+        return np.broadcast_to(value, self._joint.volume.shape)
+
+
+def output_moments(filter_: JointFilter, joint: Joint, output: Output, t: Floats, u: Floats) -> tuple[Floats, Floats]:
+    """Give mean and standard deviation of one output, as `OutputView` does."""
+    view = OutputView(filter_, joint, t, u)
+    return view.moments(output, view.along(output))
 
 
 def output_quantiles(
     filter_: JointFilter, joint: Joint, output: Output, t: Floats, u: Floats, normal_quantiles: Floats
 ) -> Floats:
-    """Give quantiles of an output, shape (q, n), at quantiles of the standard normal distribution, rising."""
-    along = _along(filter_, joint, output.of, t, u)
-    found = [_at(filter_, joint, output.of, t, u, z * along) for z in normal_quantiles.tolist()]
-    return np.sort(np.stack(found), axis=0)
+    """Give quantiles of one output, as `OutputView` does."""
+    view = OutputView(filter_, joint, t, u)
+    return view.quantiles(output, view.along(output), normal_quantiles)
 
 
 def _moments(values: list[Floats]) -> tuple[Floats, Floats]:
@@ -75,25 +105,3 @@ def _moments(values: list[Floats]) -> tuple[Floats, Floats]:
     for weight, value in zip(WEIGHTS, values, strict=True):
         square = square + weight * np.square(value - mean)
     return mean, np.sqrt(square)
-
-
-def _along(filter_: JointFilter, joint: Joint, of: Rates, t: Floats, u: Floats) -> Floats:
-    """Give the step of one standard deviation along which the output rises most, shape (m, n)."""
-    m, gamma = filter_.layout.moving, SPREADS[filter_.lane]
-    factor = cholesky(np.ascontiguousarray(joint.covariance[:m, :m]))
-    along, length = np.zeros_like(joint.mean[:m]), np.zeros_like(joint.mean[0])
-    for j in range(m):
-        ahead = _at(filter_, joint, of, t, u, gamma * factor[:, j])
-        behind = _at(filter_, joint, of, t, u, -gamma * factor[:, j])
-        slope = ahead - behind
-        along = along + slope * factor[:, j]
-        length = length + slope * slope
-    return along / np.sqrt(np.where(length > 0.0, length, 1.0))
-
-
-def _at(filter_: JointFilter, joint: Joint, of: Rates, t: Floats, u: Floats, step: Floats) -> Floats:
-    """Give the output a step away from the mean."""
-    points = joint.mean[: filter_.layout.moving] + step
-    x, p = filter_.physical(points, joint.volume)
-    value: Floats = of(np, t, x, u, p)
-    return np.broadcast_to(value, joint.volume.shape)

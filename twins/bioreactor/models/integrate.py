@@ -1,11 +1,11 @@
-"""Moving a model in time: fixed steps for many units at once, and an accurate solution for one.
+"""Moving a model in time by fixed steps, many units at once: what filter, forecast and ensemble use.
 
-`rk4` is what filter, forecast and ensemble use: it works on arrays of any trailing shape, in coordinates, and keeps
-every concentration above 0 at any step. `solve` is what `twinstream simulate` uses: adaptive, one unit at a time.
+`rk4` works on arrays of any trailing shape, in coordinates, and keeps every concentration above 0 at any step. One unit
+is solved accurately by `solve.py`.
 
 Source
 ------
-Classical Runge-Kutta of fourth order (Kutta 1901). LSODA: Petzold 1983, SIAM J. Sci. Stat. Comput. 4:136, as in scipy.
+Classical Runge-Kutta of fourth order (Kutta 1901).
 Where we differ: for one step a softplus state that rises is stepped as itself, and one that falls as its coordinate.
 Both are coordinates of the same equations, so the order stays 4; the first cannot be thrown off by a feed into next to
 nothing, the second cannot fall below 0. One that begins to rise within its step gets no more than the largest rate of
@@ -14,13 +14,6 @@ the step, which a switch (the end of a lag) can cost an order once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
-
-from schemas.errors import SettingsError
 from twins.bioreactor.models.coordinates import (
     LEAST,
     MOST,
@@ -31,11 +24,6 @@ from twins.bioreactor.models.coordinates import (
     to_states,
 )
 from twins.bioreactor.models.model import Array, Namespace, ProcessModel, StateInfo, stack
-
-Floats = NDArray[np.float64]
-
-RELATIVE = 1e-8  # tolerance of `solve`, of each state
-ABSOLUTE = 1e-3  # times the relative tolerance and the state's scale
 
 
 def rk4(xp: Namespace, model: ProcessModel, t: Array, hours: Array, z: Array, u: Array, p: Array) -> Array:
@@ -96,62 +84,6 @@ def rk4(xp: Namespace, model: ProcessModel, t: Array, hours: Array, z: Array, u:
         for i, state in enumerate(states)
     ]
     return xp.where(hours > 0.0, stack(xp, *end), z)
-
-
-def solve(
-    model: ProcessModel,
-    span: tuple[float, float],
-    x: Floats,
-    inputs: Callable[[float], Floats],
-    p: Floats,
-    at: Sequence[float] | Floats,
-    rtol: float = RELATIVE,
-) -> tuple[Floats, Floats]:
-    """Integrate one unit accurately.
-
-    Parameters
-    ----------
-    span : (float, float)
-        From and to [h]; the inputs are smooth between.
-    x : array, shape (states,)
-        States at the beginning.
-    inputs : callable
-        Gives the inputs, shape (inputs,), at an hour.
-    p : array, shape (parameters,)
-        Parameters.
-    at : sequence of float, or array
-        Hours within the span at which the states are wanted, rising.
-    rtol : float
-        Relative tolerance of each state; the absolute one is 1e-3 of it times the state's scale.
-
-    Returns
-    -------
-    array, shape (states, len(at)); array, shape (states,)
-        States at those hours, and at the end; 0 or more where the coordinate is not linear.
-
-    Raises
-    ------
-    SettingsError
-        If it cannot be integrated: parameters or inputs beyond what the model is for.
-    """
-    floor = np.array([-np.inf if state.coordinate == "linear" else 0.0 for state in model.states])
-    tolerance = rtol * ABSOLUTE * np.array([state.scale for state in model.states])
-
-    def derivative(t: float, x: Floats) -> Floats:
-        rates: Floats = model.rates(np, t, np.maximum(x, floor), inputs(t), p)
-        return rates
-
-    wanted = np.array([*at, span[1]])
-    found = solve_ivp(derivative, span, x, method="LSODA", t_eval=np.unique(wanted), rtol=rtol, atol=tolerance)
-    problem = "" if np.isfinite(found.y).all() else "values that are not finite"
-    problem = problem if found.success else found.message
-    if problem:
-        raise SettingsError(
-            f"expected {model.name} to be integrable from {span[0]:g} to {span[1]:g} h, received {problem}; "
-            "check parameters, initial values and feeds against the model's range in docs/models.md"
-        )
-    states: Floats = np.maximum(found.y, floor[:, None])  # what is below 0 is within the absolute tolerance
-    return states[:, : len(at)], states[:, -1]
 
 
 def _place(xp: Namespace, state: StateInfo, w: Array, most: Array, rising: Array | None) -> Array:

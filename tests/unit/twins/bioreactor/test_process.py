@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from schemas.errors import SettingsError
 from schemas.instants import HOUR, MINUTE
 from twins.bioreactor import BioreactorModel
-from twins.bioreactor.process import BEGUN, FIRST_CHANNEL, REJECTED, REOPEN_AFTER, TIME, Process
+from twins.bioreactor.filter import REOPEN_AFTER
+from twins.bioreactor.process import BEGUN, FIRST_CHANNEL, REJECTED, TIME, Process
 from twins.bioreactor.process_emit import process_data, process_forecast
 from twins.bioreactor.process_section import ProcessSection
 from twins.bioreactor.rows import Assay

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from schemas.errors import SettingsError
 from twins.bioreactor.models import MODELS, ProcessModel
 from twins.bioreactor.models.coordinates import coordinate_rates, to_coordinates, to_states
-from twins.bioreactor.models.integrate import rk4, solve
+from twins.bioreactor.models.integrate import rk4
+from twins.bioreactor.models.solve import solve
 
 Floats = NDArray[np.float64]
 NAMES = pytest.mark.parametrize("name", list(MODELS))

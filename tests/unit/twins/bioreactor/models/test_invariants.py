@@ -14,7 +14,7 @@ from scipy.integrate import solve_ivp
 
 from twins.bioreactor.models import MODELS, ProcessModel
 from twins.bioreactor.models import yeast as y
-from twins.bioreactor.models.integrate import solve
+from twins.bioreactor.models.solve import solve
 
 Floats = NDArray[np.float64]
 HOURS = np.linspace(0.0, 200.0, 41)[1:]

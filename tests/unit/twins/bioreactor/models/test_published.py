@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 from tests.support import published_models as published
 from twins.bioreactor.models import MODELS
 from twins.bioreactor.models import yeast as y
-from twins.bioreactor.models.integrate import solve
+from twins.bioreactor.models.solve import solve
 
 Floats = NDArray[np.float64]
 Published = Callable[[list[float]], list[float]]
