@@ -72,8 +72,16 @@ PROCESS: dict[str, Any] = {
         "feed": {"glucose": 100.0},
     },
     "forecast_seconds": 1200,
+    "horizon_hours": 2,
     "predicted": [{"tag": "process.glucose", "low": 23.5, "high": 24.4, "unit": "mmol/L", "raise_at": 0.6}],
-    "advice": {"state": "glucose", "floor": 22, "most_litres_per_hour": 1, "most_litres": 1, "vessel_litres": 3},
+    "advice": {
+        "state": "glucose",
+        "floor": 22,
+        "most_litres_per_hour": 1,
+        "most_litres": 1,
+        "vessel_litres": 3,
+        "horizon_hours": 2,
+    },
     "triggers": {
         "inconsistent": {"minutes": 10, "clear_minutes": 5},
         "surprise": {"z": 0.7, "clear_z": 0.5},
