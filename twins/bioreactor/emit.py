@@ -174,7 +174,7 @@ def estimate_data(
         if state.phased:
             said[j]["limits"] = holding(state, batch.phase) if whole[j][ekf.RUNNING] else []
     if state.process is not None and now.m is not None:
-        for data, process in zip(said, process_data(state.process, now.m, litres), strict=True):
+        for data, process in zip(said, process_data(state.process, now.m, litres, now.batches), strict=True):
             data["process"] = process
     return said
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from schemas.instants import HOUR, MINUTE
 from twins.bioreactor import filter as ekf
+from twins.bioreactor import priors
 from twins.bioreactor.parameters import assumed_growth as p
 from twins.bioreactor.parameters.assumed_growth import DEFAULTS, INDEX
 from twins.bioreactor.rows import (
@@ -127,7 +128,8 @@ class ParameterTable:
         if place is None:
             values = list(self._base)
             for name, value in overrides:
-                values[INDEX[name]] = value
+                if name in INDEX:  # what is not is the process model's (`priors`)
+                    values[INDEX[name]] = value
             place = self._index[overrides] = len(self._rows)
             self._rows.append(tuple(values))
         return place
@@ -255,14 +257,16 @@ def _begin(
         start = changes[last]
         k[:, j] = table.gather([table.index_of(start.parameters)])[:, 0]
         volume = start.volume if start.volume > 0 else initial_volume(table, start.parameters)
-        _begin_culture(beliefs, k, j, start.event_time, volume, beside)
+        _begin_culture(beliefs, k, j, start.event_time, volume, start.parameters, beside)
     if not beliefs.i[ekf.RUNNING, j] > 0:
         return False
     mixed = False
     gain_sd = -1.0 if last >= 0 else beliefs.batches[j].gain_sd
+    parameters = changes[last].parameters if last >= 0 else beliefs.batches[j].parameters
     for change in changes[last + 1 :]:
         if change.order == INOCULATED:
-            _begin_culture(beliefs, k, j, change.event_time, int(beliefs.i[ekf.VOLUME, j]), beside)
+            held = int(beliefs.i[ekf.VOLUME, j])
+            _begin_culture(beliefs, k, j, change.event_time, held, parameters, beside)
         elif change.order == PROBE:
             gain_sd = change.gain_sd
         if change.order in (INOCULATED, PROBE):  # how well the probe was calibrated is known from before the cells
@@ -274,7 +278,8 @@ def _begin(
 
 
 def _begin_culture(
-    beliefs: Beliefs, k: NDArray[np.float64], j: int, time: int, volume: int, beside: Beside
+    beliefs: Beliefs, k: NDArray[np.float64], j: int, time: int, volume: int,
+    parameters: tuple[tuple[str, float], ...], beside: Beside,
 ) -> None:  # fmt: skip
     """Set a twin, its charts and its process model to what is known of a culture that begins."""
     ekf.start(beliefs.f, beliefs.i, j, k, volume)
@@ -282,6 +287,7 @@ def _begin_culture(
         beside.charting.restart(beliefs.c, j)
     if beside.process is not None and beliefs.m is not None:
         beside.process.begin(beliefs.m, j, time, volume / NANOLITRES)
+        priors.begin(beside.process, beliefs.m, j, parameters)
 
 
 def _forget_probe(

@@ -10,6 +10,7 @@ from schemas.events import Event
 from schemas.instants import parse_instant
 from schemas.units import CANONICAL, find_unit
 from twins.bioreactor.config import MODELS, check_parameter
+from twins.bioreactor.priors import is_prior
 from twins.bioreactor.rows import (
     EMPTY_BUCKET,
     END,
@@ -129,7 +130,7 @@ def _started(event: Event, data: bioreactor.BatchStarted, where: str) -> Change:
             expected=f"one of the models {', '.join(MODELS)}", received=repr(data.model)[:80], where=where
         )
     for name, value in data.parameters.items():
-        problem = check_parameter(name, value)
+        problem = None if is_prior(name) else check_parameter(name, value)  # priors: `priors.check_priors`
         if problem is not None:
             raise InvalidFieldError(
                 expected=problem[0], received=problem[1], where=f"parameters of {where}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from schemas.bioreactor import (
     AssayResulted,
     AssaySuperseded,
+    BatchStarted,
     MediumExchanged,
     ProbeCalibrated,
     ProbeChanged,
@@ -21,6 +22,7 @@ from twins.bioreactor.fold import initial_volume
 from twins.bioreactor.inputs import NOTHING, START, assay_value, quantity_of, read_fact
 from twins.bioreactor.intake import Intake
 from twins.bioreactor.late import Refold
+from twins.bioreactor.priors import check_priors
 from twins.bioreactor.readings import Table
 from twins.bioreactor.rewind import Rewind
 from twins.bioreactor.rows import FEED, MOST_ITEMS, NANOLITRES, NO_ITEMS, SAMPLE, Contribution, reading_bucket
@@ -146,6 +148,8 @@ class Judge:
                     where=f"{event.subject}, event {event.id}",
                     advice="check the unit of the sample, or give the batch its volume",
                 )
+        if isinstance(event.data, BatchStarted):
+            check_priors(state.process, event.data.parameters, f"{event.subject}, event {event.id}")
         if isinstance(event.data, MediumExchanged) and add.change is not None:
             self._check_exchange(event, event.data, add.change.volume, slot)
         if isinstance(event.data, AssayResulted | AssaySuperseded) and event.data.tag in state.assayed:

@@ -97,7 +97,7 @@ class Process:
         m[TIME, j], m[BEGUN, j] = time, 1.0
         for channel in range(self.places.channels):
             m[FIRST_CHANNEL + HEALTH * channel + NIS_MEAN, j] = 1.0
-        self._write(m, np.array([j]), self.filter.start(self._initial, np.array([litres])))
+        self.write(m, np.array([j]), self.filter.start(self._initial, np.array([litres])))
 
     def forget_gain(self, m: Floats, j: int, time: int, litres: float, gain_sd: float) -> None:
         """Forget what was learned of twin `j`'s biomass probe, in place; `gain_sd` below 0: as known when a run begins.
@@ -115,7 +115,7 @@ class Process:
             if row >= 0:
                 joint.mean[row] = joint.covariance[row] = joint.covariance[:, row] = 0.0
                 joint.covariance[row, row] = sd * sd
-        self._write(part, one, joint)
+        self.write(part, one, joint)
         at = FIRST_CHANNEL + HEALTH * place
         part[at + REJECTED], part[at + NIS_MEAN] = 0.0, 1.0
         m[:, j] = part[:, 0]
@@ -140,7 +140,7 @@ class Process:
         kept = [row for row, state in enumerate(self.filter.states) if retained and state.name in CELLS]
         joint.volume = joint.volume - taken
         add_bolus(joint, self.filter, np.array([taken]), brings, kept)
-        self._write(part, one, joint)
+        self.write(part, one, joint)
         m[:, j] = part[:, 0]
 
     @property
@@ -166,7 +166,7 @@ class Process:
         """Carry some twins' beliefs to later times, in place; an earlier time changes nothing."""
         which = np.nonzero(where & (m[BEGUN] > 0.0) & (times > m[TIME]))[0]
         if len(which):
-            self._write(m, which, self._carried(m, which, times, litres))
+            self.write(m, which, self._carried(m, which, times, litres))
 
     def _carried(self, m: Floats, which: Ints, times: Ints, litres: Floats) -> Joint:
         """Give the beliefs of some twins at later times, which become theirs."""
@@ -184,7 +184,7 @@ class Process:
         joint = self._carried(m, which, minutes * MINUTE, litres)
         holds = np.repeat(self._feed[:, None], len(which), axis=1)
         add_bolus(joint, self.filter, added[which] / NANOLITRES, holds)
-        self._write(m, which, joint)
+        self.write(m, which, joint)
 
     def signal(self, m: Floats, times: Ints, litres: Floats, y: Floats, count: Floats, there: Bools) -> None:
         """Take in the means of the biomass signal, in place; y in the canonical unit."""
@@ -210,14 +210,15 @@ class Process:
         reopen = m[at + REJECTED, which] + 1 >= REOPEN_AFTER
         yes = np.ones(len(which), dtype=np.bool_)
         judged = update(joint, self.filter, place, y[which] / self._scales[place], yes, count[which], reopen)
-        self._write(m, which, joint)
+        self.write(m, which, joint)
         nis = np.minimum(np.square(judged.innovation) / judged.variance, NIS_MOST)
         m[at + REJECTED, which] = np.where(judged.accepted, 0.0, m[at + REJECTED, which] + 1.0)
         m[at + NIS_MEAN, which] += NIS_WEIGHT * (nis - m[at + NIS_MEAN, which])
         m[at + INNOVATION, which] = judged.innovation * self._scales[place]
         m[at + INNOVATION_SD, which] = np.sqrt(judged.variance) * self._scales[place]
 
-    def _write(self, m: Floats, which: Ints, joint: Joint) -> None:
+    def write(self, m: Floats, which: Ints, joint: Joint) -> None:
+        """Write some twins' beliefs, in place."""
         at, size = self.places.mean, self.places.size
         m[at : at + size, which] = joint.mean
         m[at + size :, which] = joint.covariance[self._lower]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.instants import HOUR
+from twins.bioreactor.estimation.joint import Joint
 from twins.bioreactor.estimation.outlook import UNSEEN, forecast_step
 from twins.bioreactor.estimation.outputs import OutputView, state_moments
 from twins.bioreactor.forecast import NORMAL
+from twins.bioreactor.priors import prior_sds
 from twins.bioreactor.process import (
     BEGUN,
     FIRST_CHANNEL,
@@ -24,6 +27,7 @@ from twins.bioreactor.process import (
 )
 from twins.bioreactor.process_limits import LimitsAhead
 from twins.bioreactor.process_section import scale_of, unit_of
+from twins.bioreactor.rows import Batch
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,7 +37,7 @@ NORMAL_90 = np.array([NORMAL[0], NORMAL[-1]])
 NIS_OVERCAUTIOUS = 0.64  # one-sided 2.5 % point of the running mean, as `filter.NIS_CONSISTENT` is the 97.5 % one
 
 
-def process_data(process: Process, m: Floats, litres: Floats) -> list[Data | None]:
+def process_data(process: Process, m: Floats, litres: Floats, batches: Sequence[Batch]) -> list[Data | None]:
     """Say what the process model believes of n twins; None of one whose run has not begun.
 
     Parameters
@@ -61,7 +65,8 @@ def process_data(process: Process, m: Floats, litres: Floats) -> list[Data | Non
         along = view.along(output)
         four = np.stack([*view.moments(output, along), *view.quantiles(output, along, NORMAL_90)])
         outputs.append((output.name, output.unit, four))
-    parameters = _parameters(process, joint.mean, filter_.seen(joint))
+    sds = prior_sds(process, [batches[twin] for twin in begun.tolist()])
+    parameters = _parameters(process, joint, sds)
     for j, twin in enumerate(begun.tolist()):
         said[twin] = {
             "model": process.name,
@@ -124,13 +129,16 @@ def process_forecast(
     return said
 
 
-def _parameters(process: Process, mean: Floats, kept: Floats) -> list[tuple[str, str, Floats]]:
-    """Give name, unit and (value, low, high, doubt left), shape (4, n), of each unsure parameter."""
-    lay, model = process.filter.layout, process.model
+def _parameters(process: Process, joint: Joint, sds: Floats) -> list[tuple[str, str, Floats]]:
+    """Give name, unit and (value, low, high, doubt left), shape (4, n), of each unsure parameter.
+
+    `sds` are their standard deviations before any data, shape (parameters, n).
+    """
     found = []
-    for left, (row, place), one in zip(kept, lay.unsure, process.filter.design.unsure, strict=True):
-        sides = [model.parameters[place].value * np.exp(mean[row] + z * one.sd * left) for z in (0.0, *NORMAL_90)]
-        found.append((one.parameter, model.parameters[place].unit, np.stack([*sides, left])))
+    for (row, place), sd in zip(process.filter.layout.unsure, sds, strict=True):
+        one, left = process.model.parameters[place], np.sqrt(joint.covariance[row, row]) / sd
+        sides = [one.value * np.exp(joint.mean[row] + z * sd * left) for z in (0.0, *NORMAL_90)]
+        found.append((one.name, one.unit, np.stack([*sides, left])))
     return found
 
 

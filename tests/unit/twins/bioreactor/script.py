@@ -188,7 +188,8 @@ def _intervene(script: Script, what: int, time: float, also: dict[str, Any]) -> 
 
 
 def with_cells(events: Sequence[Event]) -> list[Event]:
-    """Give the same events of a culture of cells: biomass in 10*6/mL, and every other sample's assays of glucose."""
+    """Give the same events of a culture of cells: biomass in 10*6/mL, every other sample's assays of glucose, and some
+    batches with their own prior of mu_m."""
     return [later(event, data=_with_cells(event.data)) for event in events]
 
 
@@ -196,6 +197,8 @@ def _with_cells(data: Any) -> Any:
     if isinstance(data, b.Reading):
         units = {"g/L": "10*6/mL"}
         return b.Reading(tuple(b.Channel(c.tag, c.value, units.get(c.unit, c.unit), c.quality) for c in data.channels))
+    if isinstance(data, b.BatchStarted) and "gain_sd" in data.parameters:
+        return later(data, parameters=data.parameters | {"process.mu_m": 0.03, "process.mu_m.sd": 0.1})
     if isinstance(data, b.AssayWithdrawn):
         return later(data, tag="glucose") if data.sample in ("S-1", "S-3") else data
     if isinstance(data, b.AssayResulted | b.AssaySuperseded):

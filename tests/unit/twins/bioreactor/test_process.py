@@ -18,7 +18,7 @@ from twins.bioreactor.filter import REOPEN_AFTER
 from twins.bioreactor.process import BEGUN, FIRST_CHANNEL, REJECTED, TIME, Process
 from twins.bioreactor.process_emit import process_data, process_forecast
 from twins.bioreactor.process_section import ProcessSection
-from twins.bioreactor.rows import Assay
+from twins.bioreactor.rows import Assay, Batch
 
 Floats = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ def test_a_twin_without_a_run_remembers_nothing() -> None:
     one.feed(m, np.array([1]), np.ones(1), np.array([10**8]))
     one.assays(m, np.ones(1), {0: sample("glucose", 20.0, HOUR)})
     assert not m.any()
-    assert process_data(one, m, np.ones(1)) == [None]
+    assert process_data(one, m, np.ones(1), [Batch()]) == [None]
 
 
 def test_an_assay_counts_for_its_twin_alone_and_a_withdrawn_one_for_none() -> None:
@@ -103,7 +103,7 @@ def test_an_assay_counts_for_its_twin_alone_and_a_withdrawn_one_for_none() -> No
     one.assays(m, np.ones(3), {1: sample("glucose", 22.0, HOUR)})
     assert (m[:, [0, 2]] == before[:, [0, 2]]).all()
     assert m[TIME, 1] == HOUR
-    said = process_data(one, m, np.ones(3))
+    said = process_data(one, m, np.ones(3), [Batch()] * m.shape[1])
     assert said[1] is not None
     assert 22.0 < said[1]["state"]["glucose"]["mean"] < 25.0
 
@@ -126,7 +126,7 @@ def test_feed_brings_what_it_holds_and_dilutes_the_rest() -> None:
     one = process(feed={"glucose": 600.0})
     m = begun(one, 1)
     one.feed(m, np.array([1]), np.ones(1), np.array([25_000_000]))
-    said = process_data(one, m, np.full(1, 1.025))[0]
+    said = process_data(one, m, np.full(1, 1.025), [Batch()])[0]
     assert said is not None
     assert said["state"]["glucose"]["mean"] == pytest.approx((25.0 + 600.0 * 0.025) / 1.025, rel=0.01)
     assert said["state"]["viable_cells"]["mean"] == pytest.approx(0.2 / 1.025, rel=0.01)
@@ -142,7 +142,7 @@ def test_a_lasting_jump_opens_the_gate() -> None:
         one.signal(m, times, np.ones(1), np.array([0.5]), np.ones(1), np.ones(1, dtype=np.bool_))
         rejected = m[FIRST_CHANNEL + REJECTED, 0]
         assert rejected == (tick + 1 if tick < REOPEN_AFTER - 1 else 0)
-    said = process_data(one, m, np.ones(1))[0]
+    said = process_data(one, m, np.ones(1), [Batch()])[0]
     assert said is not None
     assert said["state"]["viable_cells"]["mean"] > 0.4
 
@@ -151,7 +151,7 @@ def test_what_the_data_have_not_seen_says_so() -> None:
     one = process()
     m = begun(one, 1)
     follow(one, m, signals(288, 1), np.ones(1))
-    said = process_data(one, m, np.ones(1))[0]
+    said = process_data(one, m, np.ones(1), [Batch()])[0]
     assert said is not None
     assert said["model"] == "cho_xing@1"
     assert said["parameters"]["mu_m"]["seen"]
