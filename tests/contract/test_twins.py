@@ -70,6 +70,7 @@ PROCESS: dict[str, Any] = {
         "unsure": {"mu_m": 0.5},
         "initial": {"viable_cells": 1e9},
         "feed": {"glucose": 100.0},
+        "phases": {"fed-batch": {"mu_m": 0.01}, "polishing": {"Y_XS": 2e8}},
     },
     "forecast_seconds": 1200,
     "horizon_hours": 2,

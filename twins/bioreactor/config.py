@@ -15,6 +15,7 @@ from twins.alarming.suppression import SuppressionTable
 from twins.bioreactor.advising import Advising
 from twins.bioreactor.parameters.assumed_growth import GROWTH, INDEX
 from twins.bioreactor.process import Process
+from twins.bioreactor.process_section import LATER as LATER_OF_PROCESS
 from twins.bioreactor.process_section import ProcessSection, limit_units
 from twins.bioreactor.rules import (
     Rule,
@@ -226,6 +227,8 @@ def model_name(config: BioreactorConfig) -> str:
     """Name model, version, and a hash of all that could change a number."""
     said = msgspec.to_builtins(config)
     _leave_out(said, _LATER)
+    if config.process is not None:
+        _leave_out(said["process"], LATER_OF_PROCESS)
     for limit in said["limits"]:
         for kind in ("alarm", "action", "proven"):
             if limit[kind] is not None:

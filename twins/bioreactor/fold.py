@@ -217,9 +217,12 @@ def fold_minutes(
     taken = np.where(running, buckets[SAMPLE], 0)
     i[ekf.VOLUME] = np.maximum(i[ekf.VOLUME] - taken, 1)
     for j in changing:
-        beliefs.batches[j], i[ekf.RUNNING, j] = apply_changes(
-            beliefs.batches[j], bool(i[ekf.RUNNING, j]), items[j].changes
-        )
+        before = beliefs.batches[j]
+        beliefs.batches[j], i[ekf.RUNNING, j] = apply_changes(before, bool(i[ekf.RUNNING, j]), items[j].changes)
+        if beside.process is not None and beliefs.m is not None and i[ekf.RUNNING, j]:
+            entered = max((one.event_time for one in items[j].changes if one.order == PHASE), default=0)
+            litres = float(i[ekf.VOLUME, j] / NANOLITRES)
+            beside.process.enter(beliefs.m, j, entered, litres, beliefs.batches[j].phase)
     return changing
 
 
@@ -257,7 +260,7 @@ def _begin(
         start = changes[last]
         k[:, j] = table.gather([table.index_of(start.parameters)])[:, 0]
         volume = start.volume if start.volume > 0 else initial_volume(table, start.parameters)
-        _begin_culture(beliefs, k, j, start.event_time, volume, start.parameters, beside)
+        _begin_culture(beliefs, k, j, start.event_time, volume, start.parameters, None, beside)
     if not beliefs.i[ekf.RUNNING, j] > 0:
         return False
     mixed = False
@@ -266,7 +269,8 @@ def _begin(
     for change in changes[last + 1 :]:
         if change.order == INOCULATED:
             held = int(beliefs.i[ekf.VOLUME, j])
-            _begin_culture(beliefs, k, j, change.event_time, held, parameters, beside)
+            phase = None if last >= 0 else beliefs.batches[j].phase
+            _begin_culture(beliefs, k, j, change.event_time, held, parameters, phase, beside)
         elif change.order == PROBE:
             gain_sd = change.gain_sd
         if change.order in (INOCULATED, PROBE):  # how well the probe was calibrated is known from before the cells
@@ -279,14 +283,14 @@ def _begin(
 
 def _begin_culture(
     beliefs: Beliefs, k: NDArray[np.float64], j: int, time: int, volume: int,
-    parameters: tuple[tuple[str, float], ...], beside: Beside,
+    parameters: tuple[tuple[str, float], ...], phase: str | None, beside: Beside,
 ) -> None:  # fmt: skip
     """Set a twin, its charts and its process model to what is known of a culture that begins."""
     ekf.start(beliefs.f, beliefs.i, j, k, volume)
     if beside.charting is not None and beliefs.c is not None:
         beside.charting.restart(beliefs.c, j)
     if beside.process is not None and beliefs.m is not None:
-        beside.process.begin(beliefs.m, j, time, volume / NANOLITRES)
+        beside.process.begin(beliefs.m, j, time, volume / NANOLITRES, phase)
         priors.begin(beside.process, beliefs.m, j, parameters)
 
 

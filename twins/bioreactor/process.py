@@ -41,6 +41,7 @@ class Places:
 
     channels: int
     size: int
+    phased: bool = False
 
     @property
     def mean(self) -> int:
@@ -48,9 +49,14 @@ class Places:
         return FIRST_CHANNEL + HEALTH * self.channels
 
     @property
+    def phase(self) -> int:
+        """Row of the place of the phase that the run is in: the last one, where phases have values of their own."""
+        return self.mean + self.size + self.size * (self.size + 1) // 2
+
+    @property
     def width(self) -> int:
         """Rows in all."""
-        return self.mean + self.size + self.size * (self.size + 1) // 2
+        return self.phase + self.phased
 
 
 class Process:
@@ -62,7 +68,12 @@ class Process:
         self.model = design.model
         self.name = f"{self.model.name}@{self.model.version}"
         self.tags = {channel.name: place for place, channel in enumerate(design.channels)}
-        self.places = Places(len(design.channels), self.filter.layout.size)
+        self.places = Places(len(design.channels), self.filter.layout.size, bool(section.phases))
+        self._phases = {name: place for place, name in enumerate(section.phases, 1)}  # 0: any other phase
+        usual = {one.name: one.value for one in self.model.parameters}
+        self._values = np.array(
+            [[values.get(name, usual[name]) for values in ({}, *section.phases.values())] for name in design.phased]
+        )
         self.width = self.places.width
         self._lower = np.tril_indices(self.places.size)
         self._initial = np.array([section.initial.get(one.name, one.initial) for one in self.filter.states])[:, None]
@@ -91,13 +102,33 @@ class Process:
         well: Bools = (m[at + REJECTED] == 0.0) & (m[at + NIS_MEAN] <= NIS_CONSISTENT)
         return well
 
-    def begin(self, m: Floats, j: int, time: int, litres: float) -> None:
-        """Let twin `j` begin a run, in place."""
+    def begin(self, m: Floats, j: int, time: int, litres: float, phase: str | None = None) -> None:
+        """Let twin `j` begin a run in a phase of its recipe, in place."""
         m[:, j] = 0.0
+        if self._phases:
+            m[self.places.phase, j] = self._phases.get(phase or "", 0)
         m[TIME, j], m[BEGUN, j] = time, 1.0
         for channel in range(self.places.channels):
             m[FIRST_CHANNEL + HEALTH * channel + NIS_MEAN, j] = 1.0
         self.write(m, np.array([j]), self.filter.start(self._initial, np.array([litres])))
+
+    def enter(self, m: Floats, j: int, time: int, litres: float, phase: str | None) -> None:
+        """Let twin `j` enter a phase of its recipe, in place: from `time` on the model has that phase's values."""
+        place = self._phases.get(phase or "", 0)
+        if not self._phases or m[self.places.phase, j] == place or not m[BEGUN, j] > 0.0:
+            return
+        part = np.ascontiguousarray(m[:, j : j + 1])
+        self.move(part, np.array([time]), np.array([litres]), np.ones(1, dtype=np.bool_))
+        part[self.places.phase] = place
+        m[:, j] = part[:, 0]
+
+    def phase_values(self, joint: Joint) -> dict[str, float]:
+        """Name the parameters that phases change, with their values in one unit's phase."""
+        return (
+            {}
+            if joint.values is None
+            else dict(zip(self.filter.design.phased, joint.values[:, 0].tolist(), strict=True))
+        )
 
     def forget_gain(self, m: Floats, j: int, time: int, litres: float, gain_sd: float) -> None:
         """Forget what was learned of twin `j`'s biomass probe, in place; `gain_sd` below 0: as known when a run begins.
@@ -157,10 +188,13 @@ class Process:
         at, size = self.places.mean, self.places.size
         covariance = np.zeros((size, size, len(which)))
         rows, columns = self._lower
-        triangle = m[at + size :, which]
+        triangle = m[at + size : self.places.phase, which]
         covariance[rows, columns] = triangle
         covariance[columns, rows] = triangle
-        return Joint(np.ascontiguousarray(m[at : at + size, which]), covariance, np.array(litres[which]))
+        values = None
+        if self._phases:
+            values = np.ascontiguousarray(self._values[:, m[self.places.phase, which].astype(np.int64)])
+        return Joint(np.ascontiguousarray(m[at : at + size, which]), covariance, np.array(litres[which]), values)
 
     def move(self, m: Floats, times: Ints, litres: Floats, where: Bools) -> None:
         """Carry some twins' beliefs to later times, in place; an earlier time changes nothing."""
@@ -221,7 +255,7 @@ class Process:
         """Write some twins' beliefs, in place."""
         at, size = self.places.mean, self.places.size
         m[at : at + size, which] = joint.mean
-        m[at + size :, which] = joint.covariance[self._lower]
+        m[at + size : self.places.phase, which] = joint.covariance[self._lower]
 
 
 def assays_of(process: Process) -> frozenset[str]:

@@ -137,7 +137,8 @@ def _parameters(process: Process, joint: Joint, sds: Floats) -> list[tuple[str, 
     found = []
     for (row, place), sd in zip(process.filter.layout.unsure, sds, strict=True):
         one, left = process.model.parameters[place], np.sqrt(joint.covariance[row, row]) / sd
-        sides = [one.value * np.exp(joint.mean[row] + z * sd * left) for z in (0.0, *NORMAL_90)]
+        value = process.filter.value(joint, place)
+        sides = [value * np.exp(joint.mean[row] + z * sd * left) for z in (0.0, *NORMAL_90)]
         found.append((one.name, one.unit, np.stack([*sides, left])))
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -53,7 +53,7 @@ class ProcessSection(Struct, frozen=True, forbid_unknown_fields=True):
 
     `parameters` are values other than the model's own, `unsure` relative standard deviations between runs, `initial`
     values a run begins with, `feed` what a feed holds, in the units of docs/models.md; what is not named is the
-    model's own.
+    model's own. `phases` are values that some parameters have while the recipe is in a phase, by its name.
     """
 
     model: Name
@@ -66,6 +66,12 @@ class ProcessSection(Struct, frozen=True, forbid_unknown_fields=True):
     feed: dict[Name, Annotated[float, Meta(ge=0)]] = {}
     drift: Annotated[float, Meta(ge=0, le=1)] = 0.001
     lane: Literal["unscented", "extended"] = "unscented"
+    phases: Annotated[dict[Name, dict[Name, float]], Meta(max_length=64)] = {}
+
+
+# Any: JSON. This came later: a model's name leaves it out where it says nothing, so that the names that are there did
+# not change.
+LATER: dict[str, Any] = {"phases": {}}
 
 
 def design_of(section: ProcessSection) -> Design:
@@ -106,6 +112,7 @@ def design_of(section: ProcessSection) -> Design:
         tuple(channels),
         section.initial_sd,
         section.drift,
+        _phased(model, section),
     )
     rows = len(states) + len(section.unsure) + len(section.wander)
     rows += sum((one.gain_sd > 0) + (one.colour_sd > 0) for one in channels)
@@ -154,6 +161,19 @@ def _with_values(model: ProcessModel, section: ProcessSection) -> Model:
         model.name, model.version, model.name, model.states, model.inputs, parameters, model.outputs, model.rates,
         model.step_hours,
     )  # fmt: skip
+
+
+def _phased(model: ProcessModel, section: ProcessSection) -> tuple[str, ...]:
+    """Name the parameters that some phase gives another value, in the model's order."""
+    unsure = {*section.unsure, *section.wander}
+    for phase, values in section.phases.items():
+        for name, value in values.items():
+            check_parameter(model, name, value)
+            if name in unsure and not value > 0.0:
+                raise _refused(
+                    f"{name} above 0, to be estimated by its logarithm", f"{value:g}", f"process.phases.{phase}"
+                )
+    return tuple(one.name for one in model.parameters if any(one.name in values for values in section.phases.values()))
 
 
 def _known(given: Iterable[str], known: Iterable[str], where: str) -> None:

@@ -36,6 +36,7 @@ from schemas.events import Event
 from schemas.instants import DAY, HOUR, MINUTE
 from schemas.jobs import ResimulationRequest, SimulationSpec
 from twins.bioreactor import filter as ekf
+from twins.bioreactor.estimation.joint import Joint
 from twins.bioreactor.estimation.outputs import state_moments
 from twins.bioreactor.fold import Beliefs
 from twins.bioreactor.process import (
@@ -228,7 +229,7 @@ class Triggering:
         initial["volume"] = float(joint.volume[0])
         end = now.batches[j].planned_end
         hours = self._horizon if end is None else min(max((end - time) / HOUR, SHORTEST_HOURS), LONGEST_HOURS)
-        medians, spread = self._parameters(joint.mean[:, 0], joint.covariance[:, :, 0])
+        medians, spread = self._parameters(joint)
         inputs: Data = {"initial": initial, "feeds": [], "spread": spread, "method": "rk4"}
         if feed_rate > 0.0:
             fed = {one.name.removeprefix("feed_") for one in process.model.inputs}
@@ -238,7 +239,7 @@ class Triggering:
             inputs["feeds"].append(feed)
         seed = int.from_bytes(hashlib.sha256(record.encode()).digest()[:SEED_BYTES], "big")
         spec = SimulationSpec(
-            "bioreactor", process.name, self._configured | medians, seed,
+            "bioreactor", process.name, self._configured | process.phase_values(joint) | medians, seed,
             self._section.draws, hours, inputs,
         )  # fmt: skip
         request = ResimulationRequest(
@@ -247,7 +248,7 @@ class Triggering:
         said: Data = msgspec.to_builtins(request)
         return said
 
-    def _parameters(self, mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple[Data, Data]:
+    def _parameters(self, joint: Joint) -> tuple[Data, Data]:
         """Give medians and relative standard deviations of what is not known, each within what a simulation takes."""
         layout, model = self._process.filter.layout, self._process.model
         rows: dict[int, list[int]] = {}
@@ -256,11 +257,11 @@ class Triggering:
         medians, spread = {}, {}
         for place, some in sorted(rows.items()):
             one = model.parameters[place]
-            centre, variance = math.log(one.value), 0.0
+            centre, variance = math.log(self._process.filter.value(joint, place).item()), 0.0
             for row in some:
-                centre += float(mean[row])
+                centre += float(joint.mean[row, 0])
                 for other in some:
-                    variance += float(covariance[row, other])
+                    variance += float(joint.covariance[row, other, 0])
             medians[one.name] = min(max(math.exp(centre), one.low), one.high)
             spread[one.name] = min(math.sqrt(math.expm1(max(variance, 0.0))), MOST_SPREAD)
         return medians, spread

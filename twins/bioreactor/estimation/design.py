@@ -57,6 +57,7 @@ class Channel:
 class Design:
     """A model with what is not known of it.
 
+    `phased` names parameters that have other values in some phases of the recipe (`Joint.values`).
     `initial_sd` is the standard deviation of each state's initial value, relative to that value; `drift` what the
     model may be wrong by, as a relative random walk of each state per square root of an hour.
     """
@@ -67,6 +68,7 @@ class Design:
     channels: tuple[Channel, ...] = ()
     initial_sd: float = 0.02
     drift: float = 0.001
+    phased: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         states = {state.name: state for state in self.model.states if state.role != "volume"}

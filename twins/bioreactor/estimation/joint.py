@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,19 +47,25 @@ class Joint:
         Symmetric.
     volume : array, shape (n,)
         Liquid volume [L]: booked, not estimated.
+    values : array, shape (k, n), optional
+        Of the design's phased parameters, in each unit's phase; without it the model's.
     """
 
     mean: Floats
     covariance: Floats
     volume: Floats
+    values: Floats | None = None
 
     def copy(self) -> Joint:
         """Give one that shares nothing with this."""
-        return Joint(self.mean.copy(), self.covariance.copy(), self.volume.copy())
+        return Joint(self.mean.copy(), self.covariance.copy(), self.volume.copy(), _of(self.values, slice(None)))
 
     def part(self, which: slice | NDArray[np.int64]) -> Joint:
         """Give some units' beliefs, as their own arrays."""
-        return Joint(*(np.array(one[..., which], order="C") for one in (self.mean, self.covariance, self.volume)))
+        mean, covariance, volume = (
+            np.array(one[..., which], order="C") for one in (self.mean, self.covariance, self.volume)
+        )
+        return Joint(mean, covariance, volume, _of(self.values, which))
 
     def put(self, which: slice | NDArray[np.int64], some: Joint) -> None:
         """Write some units' beliefs back."""
@@ -96,6 +102,8 @@ class JointFilter:
         self.layout = Layout(design)
         self.states = tuple(design.model.states[row] for row in self.layout.states)
         self._values = [np.float64(one.value) for one in design.model.parameters]
+        names = [one.name for one in design.model.parameters]
+        self._phased = {names.index(name): row for row, name in enumerate(design.phased)}
 
     def start(self, x: Floats, volume: Floats) -> Joint:
         """Begin runs.
@@ -177,13 +185,21 @@ class JointFilter:
         n = joint.mean.shape[1]
         return np.stack([np.sqrt(joint.covariance[row, row]) / sd for row, sd in rows]) if rows else np.zeros((0, n))
 
-    def physical(self, points: Floats, volume: Floats) -> tuple[Floats, list[Floats]]:
+    def value(self, joint: Joint, place: int) -> Floats:
+        """Give the value about which a parameter of the model is unsure: its own, or that of each unit's phase."""
+        row = self._phased.get(place)
+        value: Floats = np.asarray(self._values[place]) if row is None or joint.values is None else joint.values[row]
+        return value
+
+    def physical(
+        self, points: Floats, volume: Floats, values: Floats | None = None
+    ) -> tuple[Floats, list[Floats]]:  # fmt: skip
         """Give the model's states, shape (states, ...), and parameters at points of the vector, shape (m, ...)."""
         x = np.empty((len(self.design.model.states), *points.shape[1:]))
         for row, (place, state) in enumerate(zip(self.layout.states, self.states, strict=True)):
             x[place] = state_of(np, state, points[row])
         x[self.layout.volume] = volume
-        return x, self._table(points)
+        return x, self._table(points, values)
 
     def _step(self, joint: Joint, t: Floats, hours: Floats, u: Floats) -> None:
         lay, gamma = self.layout, SPREADS[self.lane]
@@ -194,7 +210,7 @@ class JointFilter:
         shift = gamma * factor[:m, :m]
         np.add(joint.mean[:m, None], shift, out=points[:, 1 : m + 1])
         np.subtract(joint.mean[:m, None], shift, out=points[:, m + 1 :])
-        moved, volume = self._move(points, t, hours, u, joint.volume)
+        moved, volume = self._move(points, t, hours, u, joint)
 
         centre, plus, minus = moved[:, 0], moved[:, 1 : m + 1], moved[:, m + 1 :]
         keep = np.ones((d, n))
@@ -237,22 +253,29 @@ class JointFilter:
         variance: Floats = np.square(sd / np.maximum(slope_of(np, state, x), SMALL * state.scale))
         return variance
 
-    def _move(self, points: Floats, t: Floats, hours: Floats, u: Floats, volume: Floats) -> tuple[Floats, Floats]:
+    def _move(self, points: Floats, t: Floats, hours: Floats, u: Floats, joint: Joint) -> tuple[Floats, Floats]:
         """Carry points, shape (m, k, n), through the model; give their states (s, k, n) and the volume (n,)."""
         lay, model = self.layout, self.design.model
         z = np.empty((len(model.states), *points.shape[1:]))
         for row, place in enumerate(lay.states):
             z[place] = points[row]
-        z[lay.volume] = np.log(volume)
-        later = rk4(np, model, t, hours, z, u[:, None], self._table(points))
+        z[lay.volume] = np.log(joint.volume)
+        later = rk4(np, model, t, hours, z, u[:, None], self._table(points, joint.values))
         return later[list(lay.states)], np.exp(later[lay.volume, 0])
 
-    def _table(self, points: Floats) -> list[Floats]:
+    def _table(self, points: Floats, values: Floats | None) -> list[Floats]:
         """Give the model's parameters at points, in the model's order; those that are certain as numbers."""
         table: list[Floats] = list(self._values)  # type: ignore[arg-type]  # numbers broadcast as arrays do
+        if values is not None:
+            for place, row in self._phased.items():
+                table[place] = values[row]
         for row, place in (*self.layout.unsure, *self.layout.wander):
             table[place] = table[place] * np.exp(points[row])
         return table
+
+
+def _of(values: Floats | None, which: Any) -> Floats | None:
+    return None if values is None else np.array(values[..., which], order="C")
 
 
 def _together(units: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

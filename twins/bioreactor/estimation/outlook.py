@@ -142,7 +142,7 @@ def verdict(filter_: JointFilter, joint: Joint, by: AtLead) -> Ints:
     found = np.where(surprise(filter_, joint, by) > by.surprise, OUTSIDE_CALIBRATION, found)
     model = filter_.design.model
     for (row, place), _ in zip(filter_.layout.unsure, filter_.design.unsure, strict=True):
-        value = model.parameters[place].value * np.exp(joint.mean[row])
+        value = filter_.value(joint, place) * np.exp(joint.mean[row])
         beyond = (value < model.parameters[place].low) | (value > model.parameters[place].high)
         found = np.where(beyond, OUTSIDE_MODEL, found)
     kept = filter_.seen(joint)

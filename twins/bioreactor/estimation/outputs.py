@@ -78,9 +78,10 @@ class OutputView:
 
     def _at(self, output: Output, step: Floats) -> Floats:
         """Give the output a step away from the mean."""
-        x, p = self._filter.physical(self._joint.mean[: len(self._factor)] + step, self._joint.volume)
+        joint = self._joint
+        x, p = self._filter.physical(joint.mean[: len(self._factor)] + step, joint.volume, joint.values)
         value: Floats = output.of(np, self._t, x, self._u, p)
-        return np.broadcast_to(value, self._joint.volume.shape)
+        return np.broadcast_to(value, joint.volume.shape)
 
 
 def output_moments(filter_: JointFilter, joint: Joint, output: Output, t: Floats, u: Floats) -> tuple[Floats, Floats]:
