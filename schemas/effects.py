@@ -66,7 +66,10 @@ class ParameterBelief(Struct, frozen=True):
 
 
 class ChannelHealth(Struct, frozen=True):
-    """How a channel agrees with its model: mean of the newest squared innovations over their expected variance."""
+    """How a channel agrees with its model: mean of the newest squared innovations over their expected variance.
+
+    `viability_factor` is there where a factor by viability is learned: what is believed of it.
+    """
 
     nis_mean: float
     innovation: float
@@ -74,6 +77,7 @@ class ChannelHealth(Struct, frozen=True):
     rejected_run: int
     consistent: bool
     overcautious: bool
+    viability_factor: Belief | None = None
 
 
 class ProcessBelief(Struct, frozen=True):
@@ -89,31 +93,104 @@ class ProcessBelief(Struct, frozen=True):
 
 class LimitForecast(Struct, frozen=True):
     """When a limit is expected to be reached: `reached_at[i]` is when the probability of being beyond it there is
-    `quantiles[i]`, null where that lies beyond the horizon; `probability` the greatest of them all."""
+    `quantiles[i]`, null where that lies beyond the horizon; `probability` the greatest of them all. `calibrated` where
+    both rest on calibrated intervals over the whole horizon; else they are the model's own word."""
 
     limit: float
     unit: str
     probability: float
     quantiles: list[float]
     reached_at: list[str | None]
+    calibrated: bool = False
+
+
+Verdict = Literal["not enough data", "outside the model's domain", "outside calibration"]
+
+
+class CalibratedForecast(Struct, frozen=True):
+    """That a state's 5 and 95 % are calibrated: to hold `coverage` of truths, up to `hours` ahead.
+
+    `whole` where all that is said of it lies within those hours. Null as a verdict: nothing speaks against it.
+    """
+
+    coverage: float
+    hours: float
+    whole: bool
+    verdict: Verdict | None
+
+
+class EndOfRun(Struct, frozen=True):
+    """What a process model expects at the planned end, under the planned feed: `values[name][j]` is quantile
+    `quantiles[j]` of a state or an output. `hours` is the culture's age then; `used_up` says of each nutrient when it
+    falls below the small amount `limit`."""
+
+    at: str
+    hours: float | None
+    feed_litres_per_hour: float
+    volume: float
+    quantiles: list[float]
+    values: dict[str, list[float]]
+    units: dict[str, str]
+    used_up: dict[str, LimitForecast]
+    verdict: Verdict | None
+    calibrated: dict[str, CalibratedForecast] | None = None
 
 
 class ProcessForecast(Struct, frozen=True):
     """What a process model expects where nothing is fed: `values[state][i][j]` as in a forecast's own.
 
-    `limits` is there where predicted limits on the model are configured, by names such as `glucose.low`.
+    `verdict` says what speaks against the forecast, null where nothing does. `calibrated` is there where a calibration
+    is configured, by state. `end_of_run` is null where no end is planned, or it is past. `limits` is there where
+    predicted limits on the model are configured, by names such as `glucose.low`.
     """
 
     model: str
     values: dict[str, list[list[float]]]
     units: dict[str, str]
     limits: dict[str, LimitForecast] | None = None
+    verdict: Verdict | None = None
+    calibrated: dict[str, CalibratedForecast] | None = None
+    end_of_run: EndOfRun | None = None
 
 
 class Unfed(Struct, frozen=True):
     """What happens where nothing is fed: when the floor is crossed, null where it is not."""
 
     crosses_at: str | None
+
+
+class ReconciledProbe(Struct, frozen=True):
+    """A probe held against the laboratory: what it reads, that less its offset, and what the offset is believed to be.
+
+    `reconciled_at` is when the sample was drawn whose assay moved the offset last; `refused_run` counts assays in a row
+    that were too far from what was expected. Null: no reading, or no assay yet; revised estimates hold no reading.
+    """
+
+    unit: str
+    probe: float | None
+    reconciled: Belief | None
+    offset: Belief
+    assay: float | None
+    assay_time: str | None
+    reconciled_at: str | None
+    refused_run: int
+
+
+class BicarbonateBalance(Struct, frozen=True):
+    """The reconciled pH of a sample, and the one that its bicarbonate and reconciled carbon dioxide call for."""
+
+    at: str
+    ph: float
+    ph_expected: float
+    difference_sd: float
+    consistent: bool
+
+
+class ReconciledData(Struct, frozen=True):
+    """Probes that are reconciled, by tag; `bicarbonate` is null until a sample had all three."""
+
+    probes: dict[str, ReconciledProbe]
+    bicarbonate: BicarbonateBalance | None
 
 
 class FeedAdviceData(Struct, frozen=True):
@@ -140,7 +217,7 @@ class EstimateData(Struct, frozen=True):
 
     `golden` and `process` are there where they are configured: null between scores, and before a run begins. `held` is
     there while the unit is held. `limits` is there where some limit holds in some phases only: the names of the rules
-    on measured values that hold in the present one.
+    on measured values that hold in the present one. `reconciled` is there where probes are held against the laboratory.
     """
 
     batch: str | None
@@ -155,6 +232,7 @@ class EstimateData(Struct, frozen=True):
     process: ProcessBelief | None = None
     held: bool = False
     limits: list[str] | None = None
+    reconciled: ReconciledData | None = None
 
 
 class ForecastData(Struct, frozen=True):

@@ -42,7 +42,25 @@ def load_model(kind: str, config: Path | None) -> Model:
     known = kinds()
     if kind not in known:
         raise UsageError(f"expected a twin kind among {', '.join(sorted(known))}, received {kind!r}")
-    return known[kind](read_config(config) if config else {})
+    return known[kind](read_twin_config(config) if config else {})
+
+
+def read_twin_config(path: Path) -> dict[str, Any]:
+    """Read a twin's configuration, with the calibration in its place where `process.calibration` names a file.
+
+    A file is looked for beside the configuration.
+
+    Raises
+    ------
+    UsageError
+        If a file cannot be read, or holds no JSON object.
+    """
+    document = read_config(path)
+    process = document.get("process")
+    if isinstance(process, dict) and isinstance(process.get("calibration"), str):
+        calibration = read_config(path.parent / process["calibration"])
+        document = {**document, "process": {**process, "calibration": calibration}}
+    return document
 
 
 def read_config(path: Path) -> dict[str, Any]:

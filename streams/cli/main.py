@@ -7,7 +7,7 @@ import sys
 import typer
 
 from schemas.errors import TwinstreamError, UsageError
-from streams.cli import alarms, golden, inspect, offline, report, roles, simulate, sources
+from streams.cli import alarms, calibrate, golden, inspect, offline, report, roles, simulate, sources
 from streams.cli.say import complain
 from streams.supervisor import follow_supervisor
 
@@ -27,6 +27,7 @@ sources.register(app, ingest)
 offline.register(app)
 simulate.register(app)
 golden.register(app)
+calibrate.register(app)
 alarms.register(app)
 report.register(app)
 inspect.register(app)

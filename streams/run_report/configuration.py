@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streams.models import read_config as read_document
+from streams.models import read_twin_config
 from twins.bioreactor.config import BioreactorConfig, read_config
 
 
@@ -16,4 +16,4 @@ def configuration(path: Path | None) -> BioreactorConfig:
     UsageError
         If the file cannot be read, or is no configuration.
     """
-    return read_config({} if path is None else read_document(path))
+    return read_config({} if path is None else read_twin_config(path))

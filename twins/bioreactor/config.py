@@ -15,8 +15,8 @@ from twins.alarming.suppression import SuppressionTable
 from twins.bioreactor.advising import Advising
 from twins.bioreactor.parameters.assumed_growth import GROWTH, INDEX
 from twins.bioreactor.process import Process
-from twins.bioreactor.process_section import LATER as LATER_OF_PROCESS
-from twins.bioreactor.process_section import ProcessSection, limit_units
+from twins.bioreactor.process_section import ProcessSection, limit_units, said_of
+from twins.bioreactor.reconciling import Reconciling
 from twins.bioreactor.rules import (
     Rule,
     chart_rules,
@@ -26,7 +26,16 @@ from twins.bioreactor.rules import (
     predicted_rules,
     silence_rule,
 )
-from twins.bioreactor.sections import Chart, Consequence, FeedAdvice, GoldenBatch, Limit, PredictedLimit, Triggers
+from twins.bioreactor.sections import (
+    Chart,
+    Consequence,
+    FeedAdvice,
+    GoldenBatch,
+    Limit,
+    PredictedLimit,
+    Reconciled,
+    Triggers,
+)
 from twins.bioreactor.triggers import Triggering
 
 if TYPE_CHECKING:
@@ -58,12 +67,14 @@ class BioreactorConfig(Struct, frozen=True, forbid_unknown_fields=True):
     process: ProcessSection | None = None
     advice: FeedAdvice | None = None
     triggers: Triggers | None = None
+    reconciled: tuple[Reconciled, ...] = ()
 
 
 # Any: JSON. These came after the first release: a model's name leaves them out where they say nothing, so that the
 # names that are there did not change.
 _LATER: dict[str, Any] = {
     "charts": [], "consequences": [], "golden": None, "process": None, "advice": None, "triggers": None,
+    "reconciled": [],
 }  # fmt: skip
 _LATER_OF_LIMIT: dict[str, Any] = {
     "on_delay_seconds": 0.0, "off_delay_seconds": 0.0, "bridge_seconds": None, "alarm": None, "action": None,
@@ -95,6 +106,7 @@ def read_config(document: dict[str, Any]) -> BioreactorConfig:
     process = process_of(config)
     advising_of(config, process)
     triggers_of(config, process)
+    reconciling_of(config)
     return config
 
 
@@ -223,12 +235,23 @@ def triggers_of(config: BioreactorConfig, process: Process | None) -> Triggering
     return Triggering(config.triggers, config.process, process, bool(config.charts), config.horizon_hours)
 
 
+def reconciling_of(config: BioreactorConfig) -> Reconciling | None:
+    """Give what reconciles probes with the laboratory, if any are.
+
+    Raises
+    ------
+    SettingsError
+        If the section cannot be.
+    """
+    return Reconciling(config.reconciled) if config.reconciled else None
+
+
 def model_name(config: BioreactorConfig) -> str:
     """Name model, version, and a hash of all that could change a number."""
     said = msgspec.to_builtins(config)
-    _leave_out(said, _LATER)
     if config.process is not None:
-        _leave_out(said["process"], LATER_OF_PROCESS)
+        said["process"] = said_of(config.process)
+    _leave_out(said, _LATER)
     for limit in said["limits"]:
         for kind in ("alarm", "action", "proven"):
             if limit[kind] is not None:

@@ -15,7 +15,9 @@ from schemas.instants import HOUR, SECOND, format_instant
 from twins.bioreactor import filter as ekf
 from twins.bioreactor.fold import Beliefs
 from twins.bioreactor.forecast import EXPONENT_LARGEST, NORMAL, QUANTILES, Fan, quantiles
+from twins.bioreactor.parameters import assumed_growth as p
 from twins.bioreactor.process_emit import process_data, process_forecast
+from twins.bioreactor.process_end import RunPlan
 from twins.bioreactor.process_limits import LimitsAhead
 from twins.bioreactor.rows import NANOLITRES
 from twins.bioreactor.rules import FORECAST_UNITS, Rule
@@ -176,6 +178,9 @@ def estimate_data(
     if state.process is not None and now.m is not None:
         for data, process in zip(said, process_data(state.process, now.m, litres, now.batches), strict=True):
             data["process"] = process
+    if state.reconciling is not None and now.r is not None:
+        for j, data in enumerate(said):
+            data["reconciled"] = state.reconciling.data(now.r[:, j], times[j], data["readings"])
     return said
 
 
@@ -252,7 +257,8 @@ def forecast_data(
         )
     if state.process is not None and now.m is not None:
         litres = now.i[ekf.VOLUME] / NANOLITRES
-        expected = process_forecast(state.process, now.m, litres, fan.at[1:], np.array(NORMAL), limits)
+        plan = _plan(state, now)
+        expected = process_forecast(state.process, now.m, litres, fan.at[1:], np.array(NORMAL), limits, plan)
         for data, process in zip(said, expected, strict=True):
             data["process"] = process
         if state.advising is not None:
@@ -260,6 +266,15 @@ def forecast_data(
             for data, advice in zip(said, state.advising.say(now.m, litres, fan.at[0], ends), strict=True):
                 data["advice"] = advice
     return said
+
+
+def _plan(state: State, now: Beliefs) -> RunPlan:
+    """Give what is planned for n runs."""
+    return RunPlan(
+        np.array([batch.planned_end or 0 for batch in now.batches], dtype=np.int64),
+        np.array([state.table.value(batch.parameters, p.FEED_RATE) for batch in now.batches]),
+        [batch.started if batch.inoculated is None else batch.inoculated for batch in now.batches],
+    )
 
 
 def _whole_seconds(times: NDArray[np.int64]) -> list[list[str]]:

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from schemas.instants import HOUR, MINUTE
 from twins.bioreactor import filter as ekf
-from twins.bioreactor import priors
 from twins.bioreactor.parameters import assumed_growth as p
 from twins.bioreactor.parameters.assumed_growth import DEFAULTS, INDEX
 from twins.bioreactor.rows import (
@@ -52,6 +51,7 @@ from twins.bioreactor.rows import (
 if TYPE_CHECKING:  # what these are made of loads only where they are asked for
     from twins.bioreactor.charting import Charting
     from twins.bioreactor.process import Process
+    from twins.bioreactor.reconciling import Reconciling
 
 NANOHOURS = 1.0 / HOUR
 
@@ -62,6 +62,7 @@ class Beside:
 
     charting: Charting | None = None
     process: Process | None = None
+    reconciling: Reconciling | None = None
 
 
 NOTHING_BESIDE = Beside()
@@ -70,13 +71,14 @@ NOTHING_BESIDE = Beside()
 @dataclass(slots=True)
 class Beliefs:
     """What is believed of n twins: floats (13, n), integers (6, n), what is known of each run; what charts remember
-    and what is believed of the process model, (width, n) each, None where there are none."""
+    and what is believed of the process model and of reconciled probes, (width, n) each, None where there are none."""
 
     f: NDArray[np.float64]
     i: Ints
     batches: list[Batch]
     c: NDArray[np.float64] | None = None
     m: NDArray[np.float64] | None = None
+    r: NDArray[np.float64] | None = None
 
     def copy_of(self, columns: Sequence[int] | Ints) -> Beliefs:
         """Give the beliefs of some twins as their own contiguous arrays."""
@@ -87,6 +89,7 @@ class Beliefs:
             [self.batches[j] for j in where.tolist()],
             None if self.c is None else np.ascontiguousarray(self.c[:, where]),
             None if self.m is None else np.ascontiguousarray(self.m[:, where]),
+            None if self.r is None else np.ascontiguousarray(self.r[:, where]),
         )
 
 
@@ -98,6 +101,7 @@ def side_by_side(some: Sequence[Beliefs]) -> Beliefs:
         [batch for one in some for batch in one.batches],
         _joined([one.c for one in some]),
         _joined([one.m for one in some]),
+        _joined([one.r for one in some]),
     )
 
 
@@ -159,6 +163,8 @@ def prior(table: ParameterTable, beside: Beside = NOTHING_BESIDE) -> Beliefs:
         beliefs.c = beside.charting.beginning.copy()
     if beside.process is not None:
         beliefs.m = beside.process.beginning.copy()
+    if beside.reconciling is not None:
+        beliefs.r = beside.reconciling.beginning.copy()
     return beliefs
 
 
@@ -214,6 +220,9 @@ def fold_minutes(
     if assayed:
         _assay(beliefs, k, assayed, items)
         _assay_process(beliefs, assayed, items, beside.process)
+    if beside.reconciling is not None and beliefs.r is not None:
+        for j in sorted({*changing, *assayed}):
+            beside.reconciling.take(beliefs.r, j, items[j], bool(running[j]))
     taken = np.where(running, buckets[SAMPLE], 0)
     i[ekf.VOLUME] = np.maximum(i[ekf.VOLUME] - taken, 1)
     for j in changing:
@@ -290,8 +299,7 @@ def _begin_culture(
     if beside.charting is not None and beliefs.c is not None:
         beside.charting.restart(beliefs.c, j)
     if beside.process is not None and beliefs.m is not None:
-        beside.process.begin(beliefs.m, j, time, volume / NANOLITRES, phase)
-        priors.begin(beside.process, beliefs.m, j, parameters)
+        beside.process.begin(beliefs.m, j, time, volume / NANOLITRES, phase, parameters)
 
 
 def _forget_probe(

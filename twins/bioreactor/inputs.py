@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 
 from schemas import bioreactor
 from schemas.errors import InputError, InvalidFieldError, UnitError
@@ -19,6 +20,7 @@ from twins.bioreactor.rows import (
     HELD,
     INOCULATED,
     NANOLITRES,
+    OTHER_PROBE,
     PHASE,
     PROBE,
     RESUMED,
@@ -35,8 +37,10 @@ LARGEST_LITRES = 1e6  # no bioreactor holds more
 BIOMASS = frozenset({"biomass"})
 
 
-def read_fact(event: Event, assayed: frozenset[str] = BIOMASS) -> Contribution:
-    """Give what a fact adds to its minute; assays count of the tags in `assayed`.
+def read_fact(
+    event: Event, assayed: frozenset[str] = BIOMASS, reconciled: Container[str] = ()
+) -> Contribution:  # fmt: skip
+    """Give what a fact adds to its minute; assays count of the tags in `assayed`, probes of biomass and `reconciled`.
 
     Raises
     ------
@@ -55,6 +59,8 @@ def read_fact(event: Event, assayed: frozenset[str] = BIOMASS) -> Contribution:
                 change=Change(event.event_time, PHASE, event.id, name=data.phase, batch=data.batch or "")
             )
         case bioreactor.ProbeCalibrated() | bioreactor.ProbeChanged():
+            if data.tag in reconciled:
+                return Contribution(change=Change(event.event_time, OTHER_PROBE, event.id, name=data.tag))
             if data.tag != "biomass":
                 return NOTHING  # no belief rests on it
             sd = -1.0 if data.gain_sd is None else data.gain_sd

@@ -11,6 +11,7 @@ from schemas.bioreactor import (
     MediumExchanged,
     ProbeCalibrated,
     ProbeChanged,
+    SampleDrawn,
     TimePassed,
 )
 from schemas.errors import InputError, InvalidFieldError, UnitError
@@ -24,8 +25,19 @@ from twins.bioreactor.intake import Intake
 from twins.bioreactor.late import Refold
 from twins.bioreactor.priors import check_priors
 from twins.bioreactor.readings import Table
+from twins.bioreactor.reconciling import STALE
 from twins.bioreactor.rewind import Rewind
-from twins.bioreactor.rows import FEED, MOST_ITEMS, NANOLITRES, NO_ITEMS, SAMPLE, Contribution, reading_bucket
+from twins.bioreactor.rows import (
+    FEED,
+    MOST_ITEMS,
+    NANOLITRES,
+    NO_ITEMS,
+    SAMPLE,
+    SAMPLED,
+    Change,
+    Contribution,
+    reading_bucket,
+)
 from twins.bioreactor.segments import AT_ONCE, Single
 from twins.bioreactor.speech import Speech
 from twins.bioreactor.state import State
@@ -138,7 +150,9 @@ class Judge:
     def _add_of(self, event: Event, slot: int, minute: int) -> Contribution:
         """Read a fact and hold it against what is known of its twin."""
         state = self.state
-        add = read_fact(event, state.assayed)
+        add = read_fact(event, state.assayed, () if state.reconciling is None else state.reconciling.places)
+        if state.reconciling is not None and isinstance(event.data, SampleDrawn):
+            add = Contribution(add.bucket, change=self._sampled(event, slot))
         if add.bucket[SAMPLE]:
             held = self._volume(slot)
             if add.bucket[SAMPLE] >= held:
@@ -165,6 +179,19 @@ class Judge:
                 )
         return add
 
+    def _sampled(self, event: Event, slot: int) -> Change:
+        """Note what reconciled probes said last, where that is near enough to the sample in time."""
+        state, said = self.state, []
+        assert state.reconciling is not None
+        for tag in state.reconciling.places:
+            column = state.column_of.get((tag, state.reconciling.units[tag]))
+            if column is None or state.quality[slot, column] != GOOD:
+                continue
+            time = int(state.value_time[slot, column])
+            if time >= 0 and abs(time - event.event_time) <= STALE:
+                said.append((tag, float(state.value[slot, column])))
+        return Change(event.event_time, SAMPLED, event.id, name=event.data.sample, parameters=tuple(said))
+
     def _volume(self, slot: int) -> int:
         """Give what the vessel holds now, with the open minute [nL]."""
         state = self.state
@@ -178,10 +205,10 @@ class Judge:
         state = self.state
         unit = assay_value(data, event.id)[1]
         if data.tag != "biomass":
-            assert state.process is not None  # only its channels let other tags count
-            if unit != state.process.units[data.tag]:
+            wanted = self._unit_of(data.tag)
+            if unit != wanted:
                 raise UnitError(
-                    expected=f"an assay of {data.tag} in {state.process.units[data.tag]}, as the process model counts",
+                    expected=f"an assay of {data.tag} in {wanted}, as the process model or its probe counts",
                     received=data.unit,
                     where=f"{event.subject}, event {event.id}",
                     advice="convert it by the molar mass in the mapping, or take a model in the other unit",
@@ -197,6 +224,14 @@ class Judge:
                 where=f"{event.subject}, event {event.id}",
                 advice="convert one of the two, so that they can be compared",
             )
+
+    def _unit_of(self, tag: str) -> str:
+        """Give the unit in which assays of a tag count, for a channel of the process model or a reconciled probe."""
+        process, reconciling = self.state.process, self.state.reconciling
+        if process is not None and tag in process.units:
+            return process.units[tag]
+        assert reconciling is not None  # nothing else lets a tag count
+        return reconciling.units[tag]
 
     def _check_exchange(self, event: Event, data: MediumExchanged, volume: int, slot: int) -> None:
         """Hold an exchange of medium against what the vessel holds and what the process model counts."""

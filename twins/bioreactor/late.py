@@ -45,9 +45,9 @@ class Refold:
 
 
 def write_mark(beliefs: Beliefs, j: int) -> bytes:
-    """Write one twin's belief, with what its charts and its process model remember behind its floats."""
+    """Write one twin's belief, with what its charts, process model and probes remember behind its floats."""
     floats = beliefs.f[:, j].tolist()
-    for more in (beliefs.c, beliefs.m):
+    for more in (beliefs.c, beliefs.m, beliefs.r):
         floats += [] if more is None else more[:, j].tolist()
     return _ENCODE.encode((floats, beliefs.i[:, j].tolist(), beliefs.batches[j]))
 
@@ -57,7 +57,7 @@ def read_mark(body: bytes, beside: Beside = NOTHING_BESIDE) -> Beliefs:
     f, i, batch = _DECODE.decode(body)
     at = ekf.FLOATS
     more: list[NDArray[np.float64] | None] = []
-    for one in (beside.charting, beside.process):
+    for one in (beside.charting, beside.process, beside.reconciling):
         width = 0 if one is None else one.width
         more.append(None if one is None else np.array(f[at : at + width]).reshape(width, 1))
         at += width
@@ -120,6 +120,8 @@ def refold(records: Sequence[Record], jobs: Sequence[Refold], table: ParameterTa
             beliefs.c[:, these] = part.c
         if beliefs.m is not None and part.m is not None:
             beliefs.m[:, these] = part.m
+        if beliefs.r is not None and part.r is not None:
+            beliefs.r[:, these] = part.r
         for place, j in enumerate(these):
             beliefs.batches[j] = part.batches[place]
     for j, (path, job) in enumerate(zip(paths, jobs, strict=True)):

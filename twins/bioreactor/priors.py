@@ -12,14 +12,17 @@ change. The priors are the batch's, so whatever goes through its facts again beg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import InvalidFieldError, SettingsError
 from twins.bioreactor.models.registry import check_parameter
-from twins.bioreactor.process import Process
 from twins.bioreactor.rows import Batch
+
+if TYPE_CHECKING:
+    from twins.bioreactor.process import Process
 
 Floats = NDArray[np.float64]
 Parameters = tuple[tuple[str, float], ...]

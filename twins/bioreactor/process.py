@@ -17,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.instants import HOUR, MINUTE
+from twins.bioreactor import priors
+from twins.bioreactor.calibrated import Calibrated
 from twins.bioreactor.estimation.exchange import add_bolus
 from twins.bioreactor.estimation.joint import Joint, JointFilter
 from twins.bioreactor.estimation.measurement import update
 from twins.bioreactor.filter import GAP_LONGEST_HOURS, NIS_CONSISTENT, NIS_WEIGHT, REOPEN_AFTER
-from twins.bioreactor.process_section import ProcessSection, design_of, name_of, scale_of, unit_of
+from twins.bioreactor.priors import Parameters
+from twins.bioreactor.process_section import ProcessSection, design_name, design_of, name_of, scale_of, unit_of
 from twins.bioreactor.rows import NANOLITRES, Assay
 
 Floats = NDArray[np.float64]
@@ -95,6 +98,8 @@ class Process:
             name: unit_of(self.filter.states[self.filter.layout.measured[k]]) for name, k in self.tags.items()
         }
         self.beginning: Floats = np.zeros((self.width, 1))
+        given = section.calibration
+        self.calibrated = None if given is None else Calibrated(self.filter, given, design_name(section))
 
     def consistent(self, m: Floats, place: int) -> Bools:
         """Say which twins' channel at `place` agrees with the model: nothing refused, no surprise on average."""
@@ -102,8 +107,10 @@ class Process:
         well: Bools = (m[at + REJECTED] == 0.0) & (m[at + NIS_MEAN] <= NIS_CONSISTENT)
         return well
 
-    def begin(self, m: Floats, j: int, time: int, litres: float, phase: str | None = None) -> None:
-        """Let twin `j` begin a run in a phase of its recipe, in place."""
+    def begin(
+        self, m: Floats, j: int, time: int, litres: float, phase: str | None = None, parameters: Parameters = ()
+    ) -> None:  # fmt: skip
+        """Let twin `j` begin a run in a phase of its recipe, with its batch's own priors, in place."""
         m[:, j] = 0.0
         if self._phases:
             m[self.places.phase, j] = self._phases.get(phase or "", 0)
@@ -111,6 +118,7 @@ class Process:
         for channel in range(self.places.channels):
             m[FIRST_CHANNEL + HEALTH * channel + NIS_MEAN, j] = 1.0
         self.write(m, np.array([j]), self.filter.start(self._initial, np.array([litres])))
+        priors.begin(self, m, j, parameters)
 
     def enter(self, m: Floats, j: int, time: int, litres: float, phase: str | None) -> None:
         """Let twin `j` enter a phase of its recipe, in place: from `time` on the model has that phase's values."""
@@ -175,6 +183,11 @@ class Process:
         m[:, j] = part[:, 0]
 
     @property
+    def initial(self) -> Floats:
+        """What a run begins with of each state, shape (s, 1), in the model's units."""
+        return self._initial
+
+    @property
     def composition(self) -> Floats:
         """What a feed holds of each state, shape (s,), in the model's units."""
         return self._feed
@@ -182,6 +195,17 @@ class Process:
     def inputs(self, n: int) -> Floats:
         """Give the model's inputs while nothing is fed, shape (inputs, n): feed comes as a bolus a minute."""
         return np.repeat(self._inputs, n, axis=1)
+
+    def planned_inputs(self, litres_per_hour: Floats) -> Floats:
+        """Give the model's inputs while these rates, shape (n,), of the section's feed are fed; shape (inputs, n)."""
+        u = self.inputs(len(litres_per_hour))
+        fed = {f"feed_{one.name}": row for row, one in enumerate(self.filter.states)}
+        for row, one in enumerate(self.model.inputs):
+            if one.name == "feed_rate":
+                u[row] = litres_per_hour
+            elif one.name in fed:
+                u[row] = self._feed[fed[one.name]]
+        return u
 
     def read(self, m: Floats, which: Ints, litres: Floats) -> Joint:
         """Give the beliefs of some twins."""

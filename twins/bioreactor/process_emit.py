@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.instants import HOUR
+from twins.bioreactor.calibrated import Widening
 from twins.bioreactor.estimation.joint import Joint
-from twins.bioreactor.estimation.outlook import UNSEEN, forecast_step
+from twins.bioreactor.estimation.outlook import UNSEEN
 from twins.bioreactor.estimation.outputs import OutputView, state_moments
 from twins.bioreactor.forecast import NORMAL
 from twins.bioreactor.priors import prior_sds
@@ -25,6 +25,7 @@ from twins.bioreactor.process import (
     TIME,
     Process,
 )
+from twins.bioreactor.process_end import EndsOfRuns, RunPlan, calibrated_names, verdicts, walk
 from twins.bioreactor.process_limits import LimitsAhead
 from twins.bioreactor.process_section import scale_of, unit_of
 from twins.bioreactor.rows import Batch
@@ -74,13 +75,19 @@ def process_data(process: Process, m: Floats, litres: Floats, batches: Sequence[
             "state": {name: _belief(four[:, j], unit) for name, unit, four in rows},
             "outputs": {name: _belief(four[:, j], unit) for name, unit, four in outputs},
             "parameters": {name: _parameter(four[:, j], unit) for name, unit, four in parameters},
-            "channels": _health(process, m[:, twin]),
+            "channels": _health(process, m[:, twin], joint, j),
         }
     return said
 
 
 def process_forecast(
-    process: Process, m: Floats, litres: Floats, at: Ints, normal: Floats, limits: LimitsAhead | None = None
+    process: Process,
+    m: Floats,
+    litres: Floats,
+    at: Ints,
+    normal: Floats,
+    limits: LimitsAhead | None = None,
+    plan: RunPlan | None = None,
 ) -> list[Data | None]:
     """Say what the model expects, nothing being measured or fed from now on: quantiles of its states.
 
@@ -92,11 +99,14 @@ def process_forecast(
         Quantiles of the standard normal distribution.
     limits : LimitsAhead, optional
         What looks at each point beside, the present first.
+    plan : RunPlan, optional
+        What is planned for the n runs; without it no end is.
 
     Returns
     -------
     list of dict or None
-        `values[state][i][j]`: quantile j at instant i, as in a forecast's own `values`.
+        `values[state][i][j]`: quantile j at instant i, as in a forecast's own `values`; those of a state that is
+        calibrated are widened as `Widening` says.
     """
     begun = np.nonzero(m[BEGUN] > 0.0)[0]
     said: list[Data | None] = [None] * m.shape[1]
@@ -104,19 +114,20 @@ def process_forecast(
         return said
     filter_ = process.filter
     joint = process.read(m, begun, litres)
-    u = process.inputs(len(begun))
-    longest = forecast_step(process.model.step_hours)
-    now = m[TIME, begun]
+    u, now = process.inputs(len(begun)), m[TIME, begun]
     found = np.empty((len(at), len(normal), len(filter_.states), len(begun)))
+    widening = Widening(filter_, joint, process.calibrated)
+    ends = None if plan is None else EndsOfRuns(process, joint, now, at[:, begun], plan.part(begun))
     if limits is not None:
-        limits.look(begun, joint, u)
-    for point, instants in enumerate(at[:, begun]):
-        hours = np.maximum((instants - now) / HOUR, 0.0)
-        filter_.predict(joint, np.zeros(len(begun)), hours, u, longest)
-        now = np.maximum(now, instants)
-        found[point] = filter_.quantiles(joint, normal)
+        limits.look(begun, joint, u, widening.at(np.zeros(len(begun))))
+    for point, hours in enumerate(walk(process, joint, now, at[:, begun], u)):
+        wider = widening.at(hours)
+        found[point] = filter_.quantiles(joint, normal, wider)
         if limits is not None:
-            limits.look(begun, joint, u)
+            limits.look(begun, joint, u, wider)
+        if ends is not None:
+            ends.look(joint, hours)
+    ended = [None] * len(begun) if ends is None else ends.data()
     for j, twin in enumerate(begun.tolist()):
         said[twin] = {
             "model": process.name,
@@ -124,7 +135,13 @@ def process_forecast(
                 state.name: (found[:, :, row, j] * scale_of(state)).tolist() for row, state in enumerate(filter_.states)
             },
             "units": {state.name: unit_of(state) for state in filter_.states},
-            **({} if limits is None or not limits.rules else {"limits": limits.data(twin)}),
+            **verdicts(process, widening, j),
+            "end_of_run": ended[j],
+            **(
+                {"limits": limits.data(twin, calibrated_names(process, widening, j))}
+                if limits is not None and limits.rules
+                else {}
+            ),
         }
     return said
 
@@ -148,8 +165,9 @@ def _parameter(four: Floats, unit: str) -> Data:
     return {"value": value, "low": low, "high": high, "unit": unit, "seen": left <= UNSEEN, "doubt_left": left}
 
 
-def _health(process: Process, m: Floats) -> Data:
+def _health(process: Process, m: Floats, joint: Joint, j: int) -> Data:
     said: Data = {}
+    lay = process.filter.layout
     for name, place in process.tags.items():
         at = FIRST_CHANNEL + HEALTH * place
         nis = float(m[at + NIS_MEAN])
@@ -161,6 +179,10 @@ def _health(process: Process, m: Floats) -> Data:
             "consistent": bool(process.consistent(m, place)),
             "overcautious": nis < NIS_OVERCAUTIOUS,
         }
+        if (row := lay.factors[place]) >= 0:
+            mean = process.filter.design.channels[place].viability_factor + joint.mean[row, j]
+            sd = float(np.sqrt(joint.covariance[row, row, j]))
+            said[name]["viability_factor"] = _belief(np.array([mean, sd, *(mean + sd * NORMAL_90)]), "1")
     return said
 
 

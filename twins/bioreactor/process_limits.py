@@ -11,7 +11,7 @@ deviate at which its quantile function, laid through `GRID`, meets the limit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,13 +74,16 @@ class LimitsAhead:
         self._which = np.zeros(0, dtype=np.int64)
         self._told: dict[int, Told] = {}
 
-    def look(self, which: Ints, joint: Joint, u: Floats) -> None:
-        """Look at the beliefs of the twins `which` at the next point; the first is the present."""
+    def look(self, which: Ints, joint: Joint, u: Floats, wider: Floats | None = None) -> None:
+        """Look at the beliefs of the twins `which` at the next point; the first is the present.
+
+        `wider`, shape (states, n), is what each state's standard deviation is multiplied by.
+        """
         self._which = which
         self._told.clear()
         for place, rule in enumerate(self.rules):
             name = rule.tag.removeprefix(PROCESS)
-            found = self._state(rule, joint, name) if name in self._rows else self._output(rule, joint, name, u)
+            found = self._state(rule, joint, name, wider) if name in self._rows else self._output(rule, joint, name, u)
             self._seen[place].append(found)
 
     def told(self, rule: Rule) -> Told:
@@ -99,8 +102,9 @@ class LimitsAhead:
                 told.instants[level, self._which] = first_beyond(at, ahead[:, level])
         return told
 
-    def data(self, twin: int) -> Data:
-        """Say all of one twin's limits, by the names of their rules without `process.` and `.predicted`."""
+    def data(self, twin: int, calibrated: Container[str] = ()) -> Data:
+        """Say all of one twin's limits, by the names of their rules without `process.` and `.predicted`; `calibrated`
+        holds the states whose whole forecast is."""
         said: Data = {}
         for rule in self.rules:
             told = self.told(rule)
@@ -110,16 +114,17 @@ class LimitsAhead:
                 "probability": float(told.probability[twin]),
                 "quantiles": list(LEVELS),
                 "reached_at": [_instant(one) for one in told.instants[:, twin].tolist()],
+                "calibrated": rule.tag.removeprefix(PROCESS) in calibrated,
             }
         return said
 
-    def _state(self, rule: Rule, joint: Joint, name: str) -> tuple[Floats, Floats]:
+    def _state(self, rule: Rule, joint: Joint, name: str, wider: Floats | None) -> tuple[Floats, Floats]:
         """Give the probability of being beyond the limit, and how far beyond it each quantile is, shape (3, n)."""
         row = self._rows[name]
         state, sign = self._process.filter.states[row], 1.0 if rule.high else -1.0
         limit = coordinate_of(np, state, np.float64(rule.limit / scale_of(state)))
         ahead = sign * (joint.mean[row] - limit)
-        sd = np.sqrt(np.maximum(joint.covariance[row, row], 0.0))
+        sd = np.sqrt(np.maximum(joint.covariance[row, row], 0.0)) * (1.0 if wider is None else wider[row])
         certain = sd < CERTAIN
         probability = np.where(certain, ahead > 0.0, ndtr(ahead / np.where(certain, 1.0, sd)))
         return probability, np.stack([ahead + z * sd for z in DEVIATES])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from schemas.bioreactor import TAG_DIMENSIONS
 from schemas.errors import SettingsError
 from schemas.units import CANONICAL, UNITS
+from twins.bioreactor.calibrated import CalibrationSet
 from twins.bioreactor.estimation.design import Channel, Design, Unsure, Wander
 from twins.bioreactor.models.model import Model, ProcessModel, StateInfo
 from twins.bioreactor.models.registry import MODELS, check_parameter, find_model
@@ -35,7 +38,7 @@ class ChannelSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What measures a state: the biomass signal, or assays of a tag; biomass may have both.
 
     `relative` is the white noise of one value, `absolute` the same in the state's canonical unit. A gain is constant
-    within a run; a colour wanders with its memory.
+    within a run; a colour wanders with its memory. `viability_factor` and its doubt: see `estimation.design.Channel`.
     """
 
     tag: Name
@@ -46,6 +49,8 @@ class ChannelSection(Struct, frozen=True, forbid_unknown_fields=True):
     gain_sd: Share = 0.0
     colour_sd: Share = 0.0
     colour_hours: Hours = 1.0
+    viability_factor: Annotated[float, Meta(gt=-1, le=10)] = 0.0
+    viability_factor_sd: Share = 0.0
 
 
 class ProcessSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +59,7 @@ class ProcessSection(Struct, frozen=True, forbid_unknown_fields=True):
     `parameters` are values other than the model's own, `unsure` relative standard deviations between runs, `initial`
     values a run begins with, `feed` what a feed holds, in the units of docs/models.md; what is not named is the
     model's own. `phases` are values that some parameters have while the recipe is in a phase, by its name.
+    `calibration` is what `twinstream calibrate` wrote.
     """
 
     model: Name
@@ -67,11 +73,31 @@ class ProcessSection(Struct, frozen=True, forbid_unknown_fields=True):
     drift: Annotated[float, Meta(ge=0, le=1)] = 0.001
     lane: Literal["unscented", "extended"] = "unscented"
     phases: Annotated[dict[Name, dict[Name, float]], Meta(max_length=64)] = {}
+    calibration: CalibrationSet | None = None
 
 
-# Any: JSON. This came later: a model's name leaves it out where it says nothing, so that the names that are there did
-# not change.
-LATER: dict[str, Any] = {"phases": {}}
+# Any: JSON. These came later: names leave them out where they say nothing, so that names that are there did not change.
+_LATER: dict[str, Any] = {"phases": {}, "calibration": None}
+_LATER_OF_CHANNEL: dict[str, Any] = {"viability_factor": 0.0, "viability_factor_sd": 0.0}
+
+
+def said_of(section: ProcessSection) -> dict[str, Any]:
+    """Give the section as JSON would have it, without what came later and says nothing."""
+    said: dict[str, Any] = msgspec.to_builtins(section)
+    said["channels"] = [_without(one, _LATER_OF_CHANNEL) for one in said["channels"]]
+    return _without(said, _LATER)
+
+
+# Any: JSON.
+def _without(said: dict[str, Any], silent: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name not in silent or value != silent[name]}
+
+
+def design_name(section: ProcessSection) -> str:
+    """Name what a calibration is of: the model and a hash of the section but for the calibration itself."""
+    model = find_model(MODELS, section.model)
+    body = msgspec.json.encode(said_of(msgspec.structs.replace(section, calibration=None)), order="sorted")
+    return f"{model.name}@{model.version}+{hashlib.sha256(body).hexdigest()[:16]}"
 
 
 def design_of(section: ProcessSection) -> Design:
@@ -102,7 +128,7 @@ def design_of(section: ProcessSection) -> Design:
         channels.append(
             Channel(
                 name_of(one), one.state, one.relative, one.absolute / scale_of(states[one.state]), one.gain_sd,
-                one.colour_sd, one.colour_hours,
+                one.colour_sd, one.colour_hours, one.viability_factor, one.viability_factor_sd,
             )
         )  # fmt: skip
     design = Design(
@@ -115,7 +141,7 @@ def design_of(section: ProcessSection) -> Design:
         _phased(model, section),
     )
     rows = len(states) + len(section.unsure) + len(section.wander)
-    rows += sum((one.gain_sd > 0) + (one.colour_sd > 0) for one in channels)
+    rows += sum((one.gain_sd > 0) + (one.colour_sd > 0) + (one.viability_factor_sd > 0) for one in channels)
     if rows > MOST_ROWS:
         raise _refused(f"at most {MOST_ROWS} states, parameters, gains and colours", str(rows), "process")
     return design

@@ -25,7 +25,8 @@ LARGEST_VOLUME = 10**18  # nL; volumes saturate here, far above any vessel
 MOST_ITEMS = 256  # batches, phases, other changes and assays of one twin in one minute
 
 # What a change is, in the order in which changes of one instant count.
-END, START, PHASE, PROBE, INOCULATED, HELD, RESUMED, EXCHANGED = range(8)
+# OTHER_PROBE is a calibration or change of a probe that is not that of biomass, SAMPLED what probes said at a sample.
+END, START, PHASE, PROBE, INOCULATED, HELD, RESUMED, EXCHANGED, OTHER_PROBE, SAMPLED = range(10)
 RETAINED = "cells retained"  # the name of an exchange of medium in which they were
 
 Ints = NDArray[np.int64]

@@ -110,6 +110,31 @@ class GoldenBatch(Struct, frozen=True, forbid_unknown_fields=True):
     priority: AlertPriority = "medium"
 
 
+class Reconciled(Struct, frozen=True, forbid_unknown_fields=True):
+    """A probe whose offset is learned from assays of the same tag, all in `unit`.
+
+    Parameters
+    ----------
+    tag, unit : str
+        Such as `ph` in [pH], `pco2` in mm[Hg].
+    assay_sd : float
+        Of one assay.
+    drift_sd_per_day : float
+        By how much the offset wanders in a day.
+    offset_sd : float
+        How well the probe is known after a calibration or a change, and when a run begins.
+    probe_sd : float
+        Noise of one reading.
+    """
+
+    tag: Name
+    unit: Name
+    assay_sd: Annotated[float, Meta(gt=0)]
+    drift_sd_per_day: Annotated[float, Meta(ge=0)]
+    offset_sd: Annotated[float, Meta(gt=0)]
+    probe_sd: Annotated[float, Meta(ge=0)] = 0.0
+
+
 class FeedAdvice(Struct, frozen=True, forbid_unknown_fields=True):
     """Advice on feeding, with each forecast: what keeps one state of the process model above a floor.
 

@@ -18,6 +18,7 @@ from twins.bioreactor.config import (
     consequences_of,
     golden_of,
     process_of,
+    reconciling_of,
     rules_of,
     triggers_of,
 )
@@ -121,9 +122,11 @@ class State:
         self.process = process_of(config)
         self.advising = advising_of(config, self.process)
         self.triggering = triggers_of(config, self.process)
-        self.beside = Beside(self.charting, self.process)
+        self.reconciling = reconciling_of(config)
+        self.beside = Beside(self.charting, self.process, self.reconciling)
         self.assayed = BIOMASS if self.process is None else assays_of(self.process)
-        self.provisional = Beside(None, self.process)
+        self.assayed |= frozenset() if self.reconciling is None else self.reconciling.assayed
+        self.provisional = Beside(None, self.process, self.reconciling)
         self._prior = prior(self.table, self.beside)
         width = 0 if self.charting is None else self.charting.width
         self.consequences = consequences_of(config)
@@ -134,6 +137,7 @@ class State:
         self.golden = np.zeros((0, 0 if self.scoring is None else self.scoring.width))
         self.chart = np.zeros((0, width))  # what charts remember, folded as the belief is
         self.joint = np.zeros((0, 0 if self.process is None else self.process.width))  # and of the process model
+        self.probes = np.zeros((0, 0 if self.reconciling is None else self.reconciling.width))
         self.trigger = np.zeros((0, 0 if self.triggering is None else self.triggering.width), dtype=np.int64)
         unit = None if self.process is None else self.process.biomass_unit
         self.biomass_column = -1 if unit is None else self.column("biomass", unit)  # -1: whatever comes first
@@ -153,6 +157,8 @@ class State:
             self.chart[slot] = self._prior.c[:, 0]
         if self._prior.m is not None:
             self.joint[slot] = self._prior.m[:, 0]
+        if self._prior.r is not None:
+            self.probes[slot] = self._prior.r[:, 0]
         self.biomass[slot] = self.biomass_column
         self.bucket[slot] = EMPTY_BUCKET
         self.batches.append(Batch())
@@ -189,6 +195,7 @@ class State:
             ("links", np.int64, self.links.shape[1], -1),
             ("golden", np.float64, self.golden.shape[1], -2),  # a batch that started at no time: begin anew
             ("joint", np.float64, self.joint.shape[1], 0),
+            ("probes", np.float64, self.probes.shape[1], 0),
             ("out_of_phase", np.bool_, len(self.phased), 0),
             ("trigger", np.int64, self.trigger.shape[1], -1),
         ):
@@ -230,6 +237,7 @@ class State:
             [self.batches[slot] for slot in slots.tolist()],
             None if self.charting is None else np.ascontiguousarray(self.chart[slots].T),
             None if self.process is None else np.ascontiguousarray(self.joint[slots].T),
+            None if self.reconciling is None else np.ascontiguousarray(self.probes[slots].T),
         )
 
     def keep(self, slots: NDArray[np.int64], beliefs: Beliefs, changed: Sequence[int]) -> None:
@@ -240,6 +248,8 @@ class State:
             self.chart[slots] = beliefs.c.T
         if beliefs.m is not None:
             self.joint[slots] = beliefs.m.T
+        if beliefs.r is not None:
+            self.probes[slots] = beliefs.r.T
         for j in changed:
             slot = int(slots[j])
             self.batches[slot] = beliefs.batches[j]

@@ -17,6 +17,8 @@ from twins.bioreactor.models.registry import check_parameter
 
 Floats = NDArray[np.float64]
 
+VIABLE, DEAD = "viable_cells", "dead_cells"  # states that make a viability
+
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
@@ -42,6 +44,9 @@ class Channel:
         y = x exp(g + a) (1 + relative e1) + absolute e2
 
     with a gain g that is constant within a run and a colour a, an Ornstein-Uhlenbeck process; e1 and e2 are white.
+    With a `viability_factor` k, or doubt about it, x is multiplied by 1 + (k + d)(1 - viability), where d is constant
+    within a run and `viability_factor_sd` its standard deviation: what dead cells and a changed cell size do to
+    capacitance. The form is assumed, a first order in the share of dead cells.
     """
 
     name: str
@@ -51,6 +56,13 @@ class Channel:
     gain_sd: float = 0.0
     colour_sd: float = 0.0
     colour_hours: float = 1.0
+    viability_factor: float = 0.0
+    viability_factor_sd: float = 0.0
+
+    @property
+    def by_viability(self) -> bool:
+        """Whether it depends on viability."""
+        return self.viability_factor != 0.0 or self.viability_factor_sd > 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,11 @@ class Design:
                 )
             if states[channel.state].coordinate == "linear" and (channel.gain_sd or channel.colour_sd):
                 raise SettingsError(f"expected no gain on {channel.state}, which may be negative, received {channel}")
+            if channel.by_viability and (channel.state != VIABLE or DEAD not in states):
+                raise SettingsError(
+                    f"expected a channel of {VIABLE}, in a model that has {DEAD} too, where a viability_factor is "
+                    f"given, received {channel.state} of {self.model.name}, in channel {channel.name}"
+                )
         for kind, names in (
             ("unsure parameter", [one.parameter for one in self.unsure]),
             ("wandering parameter", [one.parameter for one in self.wander]),
@@ -97,7 +114,7 @@ class Design:
 class Layout:
     """Where everything stands in the filter's vector: what the model reads comes first.
 
-        states (without the volume) | ln of unsure parameters | wanders | gains | colours
+        states (without the volume) | ln of unsure parameters | wanders | gains | colours | viability factors
 
     Attributes
     ----------
@@ -122,9 +139,12 @@ class Layout:
         self.gains = _rows(number, [channel.gain_sd > 0.0 for channel in design.channels])
         number += sum(row >= 0 for row in self.gains)
         self.colours = _rows(number, [channel.colour_sd > 0.0 for channel in design.channels])
-        self.size = number + sum(row >= 0 for row in self.colours)
+        number += sum(row >= 0 for row in self.colours)
+        self.factors = _rows(number, [channel.viability_factor_sd > 0.0 for channel in design.channels])
+        self.size = number + sum(row >= 0 for row in self.factors)
         names = {model.states[row].name: i for i, row in enumerate(self.states)}
         self.measured = tuple(names[channel.state] for channel in design.channels)
+        self.dead = names.get(DEAD, -1)
 
     def extras(self, place: int) -> tuple[int, ...]:
         """Give the rows of a channel's gain and colour, where it has them."""
@@ -140,6 +160,7 @@ class Layout:
             *(f"wander {one.parameter}" for one in self.design.wander),
             *(f"gain {one.name}" for one, row in zip(channels, self.gains, strict=True) if row >= 0),
             *(f"colour {one.name}" for one, row in zip(channels, self.colours, strict=True) if row >= 0),
+            *(f"viability factor {one.name}" for one, row in zip(channels, self.factors, strict=True) if row >= 0),
         )
 
     def walks(self) -> tuple[tuple[int, float, float], ...]:
@@ -160,6 +181,11 @@ class Layout:
         return (
             *((row, one.sd) for (row, _), one in zip(self.unsure, design.unsure, strict=True)),
             *((row, one.gain_sd) for one, row in zip(design.channels, self.gains, strict=True) if row >= 0),
+            *(
+                (row, one.viability_factor_sd)
+                for one, row in zip(design.channels, self.factors, strict=True)
+                if row >= 0
+            ),
         )
 
 

@@ -162,8 +162,10 @@ class JointFilter:
         """Give each state's median in its unit, shape (s, n)."""
         return np.stack([state_of(np, state, joint.mean[row]) for row, state in enumerate(self.states)])
 
-    def quantiles(self, joint: Joint, normal_quantiles: Floats) -> Floats:
+    def quantiles(self, joint: Joint, normal_quantiles: Floats, wider: Floats | None = None) -> Floats:
         """Give quantiles of each state in its unit, shape (q, s, n), at quantiles of the standard normal distribution.
+
+        `wider`, shape (s, n), is what each standard deviation is multiplied by.
 
         Notes
         -----
@@ -172,7 +174,7 @@ class JointFilter:
         """
         found = np.empty((len(normal_quantiles), len(self.states), joint.mean.shape[1]))
         for row, state in enumerate(self.states):
-            sd = np.sqrt(np.maximum(joint.covariance[row, row], 0.0))
+            sd = np.sqrt(np.maximum(joint.covariance[row, row], 0.0)) * (1.0 if wider is None else wider[row])
             trace = -np.inf if state.coordinate == "linear" else SMALL * state.scale
             for place, z in enumerate(normal_quantiles):
                 value = state_of(np, state, joint.mean[row] + z * sd)

@@ -1,7 +1,7 @@
 """Taking in one measurement after the other: expected, judged, believed or not.
 
-A channel reads one state, with its gain and colour where it has them, so that what is expected of it needs no more than
-the distribution of two numbers: the state's coordinate and the logarithm of the gain.
+A channel reads one state, with its gain, colour and factor by viability where it has them, so that what is expected of
+it needs no more than the distribution of two numbers: the state's coordinate and the logarithm of the gain.
 
 Source
 ------
@@ -25,6 +25,8 @@ from twins.bioreactor.models.coordinates import bounds, coordinate_of, slope_of,
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+LEAST_FACTOR = 0.05  # of 1 + k (1 - viability); assumed: no probe loses more of its signal, and a logarithm needs some
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,13 @@ def expect(joint: Joint, filter_: JointFilter, place: int) -> Expected:
     lay = filter_.layout
     row = lay.measured[place]
     state, gamma = filter_.states[row], SPREADS[filter_.lane]
-    z, gain = joint.mean[row], np.zeros_like(joint.mean[row])
+    z = joint.mean[row]
+    gain, parts = ln_gain(filter_, joint.mean, place)
     shared, spread = np.zeros_like(z), np.zeros_like(z)
-    for one in lay.extras(place):
-        gain = gain + joint.mean[one]
-        shared = shared + joint.covariance[row, one]
-        for other in lay.extras(place):
-            spread = spread + joint.covariance[one, other]
+    for one, weight in parts:
+        shared = shared + weight * joint.covariance[row, one]
+        for other, beside in parts:
+            spread = spread + weight * (beside * joint.covariance[one, other])
     # z = z0 + sd e1, ln gain = g0 + across e1 + alone e2, with e1 and e2 standard normal and independent
     sd = np.sqrt(np.maximum(joint.covariance[row, row], 0.0))
     certain = sd <= 0.0
@@ -71,13 +73,13 @@ def expect(joint: Joint, filter_: JointFilter, place: int) -> Expected:
 
     def y(e1: float, e2: float) -> Floats:
         value: Floats = state_of(np, state, z + e1 * sd)
-        return value * np.exp(gain + e1 * across + e2 * alone) if lay.extras(place) else value
+        return value * np.exp(gain + e1 * across + e2 * alone) if parts else value
 
     centre, first = y(0.0, 0.0), (y(gamma, 0.0), y(-gamma, 0.0))
     d1 = (first[0] - first[1]) / (2.0 * gamma)
     b1 = first[0] + first[1] - 2.0 * centre
     d2, b2 = np.zeros_like(z), np.zeros_like(z)
-    if lay.extras(place):
+    if parts:
         second = (y(0.0, gamma), y(0.0, -gamma))
         d2 = (second[0] - second[1]) / (2.0 * gamma)
         b2 = second[0] + second[1] - 2.0 * centre
@@ -89,6 +91,43 @@ def expect(joint: Joint, filter_: JointFilter, place: int) -> Expected:
     along_gain = np.where(alone > 0.0, d2 / np.where(alone > 0.0, alone, 1.0), centre)
     along_state = np.where(certain, 0.0, (d1 - along_gain * across) / np.where(certain, 1.0, sd))
     return Expected(value, along_state, along_gain, left, value * value + d1 * d1 + d2 * d2)
+
+
+def ln_gain(filter_: JointFilter, mean: Floats, place: int) -> tuple[Floats, list[tuple[int, Floats | float]]]:
+    """Give the logarithm of what a channel's state is multiplied by, shape (n,), and how it depends on the vector.
+
+    Parameters
+    ----------
+    mean : array, shape (d, n)
+        Vectors, in the rows of the filter's layout.
+
+    Returns
+    -------
+    list of (row, slope)
+        Where the logarithm is not constant; a slope of shape (n,), or 1. That of 1 + k (1 - viability) is linearised in
+        the cells' coordinates and in k: it bends little where the exponential of the rest does.
+    """
+    lay, channel = filter_.layout, filter_.design.channels[place]
+    total = np.zeros_like(mean[0])
+    parts: list[tuple[int, Floats | float]] = []
+    for row in lay.extras(place):
+        total = total + mean[row]
+        parts.append((row, 1.0))
+    if not channel.by_viability:
+        return total, parts
+    alive, dead = lay.measured[place], lay.dead
+    x, xd = (state_of(np, filter_.states[row], mean[row]) for row in (alive, dead))
+    share = xd / (x + xd)
+    own = lay.factors[place]
+    k = channel.viability_factor + (mean[own] if own >= 0 else 0.0)
+    factor = np.maximum(1.0 + k * share, LEAST_FACTOR)
+    free = factor > LEAST_FACTOR
+    per_cell = np.where(free, k / factor, 0.0) / np.square(x + xd)
+    parts.append((alive, -per_cell * xd * slope_of(np, filter_.states[alive], x)))
+    parts.append((dead, per_cell * x * slope_of(np, filter_.states[dead], xd)))
+    if own >= 0:
+        parts.append((own, np.where(free, share / factor, 0.0)))
+    return total + np.log(factor), parts
 
 
 def update(
@@ -110,25 +149,26 @@ def update(
         Where the gate opens whatever comes, and the state is set from the measurement.
     """
     lay, channel = filter_.layout, filter_.design.channels[place]
-    row, extras = lay.measured[place], lay.extras(place)
+    row = lay.measured[place]
+    _, parts = ln_gain(filter_, joint.mean, place)
     said = expect(joint, filter_, place)
     innovation = y - said.value
     noise = (channel.relative * channel.relative * said.square + channel.absolute * channel.absolute) / share
     r = noise + said.left
     towards = said.along_state * joint.covariance[:, row]
-    for one in extras:
-        towards = towards + said.along_gain * joint.covariance[:, one]
+    for one, weight in parts:
+        towards = towards + said.along_gain * (weight * joint.covariance[:, one])
     variance = said.along_state * towards[row] + r
-    for one in extras:
-        variance = variance + said.along_gain * towards[one]
+    for one, weight in parts:
+        variance = variance + said.along_gain * (weight * towards[one])
     believed = innovation * innovation <= GATE_LIMIT * variance
     accepted = there & believed
     gain = towards / variance
     # Joseph: (I - K h') P (I - K h')' + K r K'
     after = joint.covariance - gain[:, None] * towards[None]
     back = said.along_state * after[:, row]
-    for one in extras:
-        back = back + said.along_gain * after[:, one]
+    for one, weight in parts:
+        back = back + said.along_gain * (weight * after[:, one])
     after -= (back - r * gain)[:, None] * gain[None]
     symmetrise(after)
     mean = joint.mean + gain * innovation
@@ -145,21 +185,21 @@ def update(
 
 def _set(joint: Joint, filter_: JointFilter, place: int, y: Floats, noise: Floats, which: Bools) -> None:
     """Set a state from its measurement alone, with the covariance that follows from it."""
-    row, extras = filter_.layout.measured[place], filter_.layout.extras(place)
+    row = filter_.layout.measured[place]
     state = filter_.states[row]
-    ln_gain = np.zeros_like(y)
+    total, parts = ln_gain(filter_, joint.mean, place)
+    parts = [one for one in parts if one[0] != row]  # a factor by viability is taken as it was believed to be
     towards = np.zeros_like(joint.covariance[row])
-    for one in extras:
-        ln_gain = ln_gain + joint.mean[one]
-        towards = towards + joint.covariance[one]
+    for one, weight in parts:
+        towards = towards + weight * joint.covariance[one]
     safe = np.where(which, y, 1.0)
-    x = safe * np.exp(-ln_gain)
+    x = safe * np.exp(-total)
     slope = slope_of(np, state, x)
     # z = z(y exp(-g)): what is not known of the gain is not known of the state, with the other sign
     across = -(x / slope) * towards
-    variance = noise / np.square(slope * np.exp(ln_gain))
-    for one in extras:
-        variance = variance - (x / slope) * across[one]
+    variance = noise / np.square(slope * np.exp(total))
+    for one, weight in parts:
+        variance = variance - (x / slope) * (weight * across[one])
     across[row] = variance
     mean, covariance = joint.mean.copy(), joint.covariance.copy()
     mean[row] = coordinate_of(np, state, x)

@@ -138,8 +138,13 @@ def surprise(filter_: JointFilter, joint: Joint, by: AtLead) -> Floats:
 
 def verdict(filter_: JointFilter, joint: Joint, by: AtLead) -> Ints:
     """Say of each unit whether a forecast counts, as places in `VERDICTS`; shape (n,)."""
+    found = trust(filter_, joint)
+    return np.where((found == FINE) & (surprise(filter_, joint, by) > by.surprise), OUTSIDE_CALIBRATION, found)
+
+
+def trust(filter_: JointFilter, joint: Joint) -> Ints:
+    """Say what speaks against a forecast where no calibration is asked, as places in `VERDICTS`; shape (n,)."""
     found = np.full(joint.mean.shape[1], FINE, dtype=np.int64)
-    found = np.where(surprise(filter_, joint, by) > by.surprise, OUTSIDE_CALIBRATION, found)
     model = filter_.design.model
     for (row, place), _ in zip(filter_.layout.unsure, filter_.design.unsure, strict=True):
         value = filter_.value(joint, place) * np.exp(joint.mean[row])
