@@ -45,6 +45,12 @@ T_CELLS = {
 }
 DELAYED = {"tag": "dissolved_oxygen", "low": 10.0, "on_delay_seconds": 60, "unit": "%"}
 CHARTS = [{"chart": "cusum"}, {"chart": "ewma"}, {"chart": "rules", "rules": ["nelson.1"]}]
+FAULTS = {
+    "channels": {
+        "capacitance": {"tag": "biomass", "unit": "10*6/mL"},
+        "dissolved_oxygen": {"tag": "dissolved_oxygen"},
+    }
+}
 SELDOM = 86_400  # s: hardly ever
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "growth filter alone": {"estimate_seconds": SELDOM, "forecast_seconds": SELDOM, "limits": []},
@@ -52,6 +58,10 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "and forecasts each five": {"limits": []},
     "and limits with delays": {"limits": [DELAYED]},
     "and three charts": {"limits": [], "charts": CHARTS},
+    "growth filter and faults": {
+        "estimate_seconds": SELDOM, "forecast_seconds": SELDOM, "limits": [], "faults": FAULTS,
+    },
+    "and faults, estimates each minute": {"forecast_seconds": SELDOM, "limits": [], "faults": FAULTS},
     "CHO model, folded only": {"estimate_seconds": SELDOM, "forecast_seconds": SELDOM, "limits": [], "process": CHO},
     "CHO model, estimates each minute": {"forecast_seconds": SELDOM, "limits": [], "process": CHO},
     "CHO model, forecasts each five": {"limits": [], "process": CHO},

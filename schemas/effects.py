@@ -212,12 +212,30 @@ class FeedAdviceData(Struct, frozen=True):
     without: Unfed
 
 
+FaultKind = Literal["dropped", "stuck", "stepped", "swapped", "drifted", "stopped", "runaway", "shifted"]
+
+
+class SensorTrust(Struct, frozen=True):
+    """Whether a tag's readings may be used, as of the newest whole minute; if not, why, and since when.
+
+    `kind` is null where it is only waited for whether a strange reading was a spike. `other` is the tag that may be at
+    fault instead. `spikes` are those of the run so far, which raise nothing.
+    """
+
+    trusted: bool
+    kind: FaultKind | None
+    since: str | None
+    other: str | None
+    spikes: int
+
+
 class EstimateData(Struct, frozen=True):
     """The `data` of an estimate.
 
     `golden` and `process` are there where they are configured: null between scores, and before a run begins. `held` is
     there while the unit is held. `limits` is there where some limit holds in some phases only: the names of the rules
-    on measured values that hold in the present one. `reconciled` is there where probes are held against the laboratory.
+    on measured values that hold in the present one. `reconciled` is there where probes are held against the laboratory,
+    `sensors` where faults are looked for, by tag, and in no revised estimate.
     """
 
     batch: str | None
@@ -233,6 +251,7 @@ class EstimateData(Struct, frozen=True):
     held: bool = False
     limits: list[str] | None = None
     reconciled: ReconciledData | None = None
+    sensors: dict[str, SensorTrust] | None = None
 
 
 class ForecastData(Struct, frozen=True):
@@ -258,6 +277,14 @@ class FilterHealth(Struct, frozen=True):
     as_of: str
 
 
+class FaultNamed(Struct, frozen=True):
+    """What is at fault: one tag, or two of which one is. `culture` is the process itself."""
+
+    kind: FaultKind
+    tags: list[str]
+    since: str
+
+
 class AlertData(Struct, frozen=True):
     """The `data` of an alert. `alert` is the effect id that it was first said with, which is the alert's identity.
 
@@ -265,6 +292,8 @@ class AlertData(Struct, frozen=True):
 
     `suppress` says an alert that follows from another, `suppressed_by`, and is not shown to people; where it outlives
     that one, a `raise` under the same identity shows it.
+
+    `fault` is there where a rule on a fault raises.
     """
 
     action: Literal["raise", "update", "clear", "suppress"]
@@ -282,6 +311,7 @@ class AlertData(Struct, frozen=True):
     message: str
     suppressed_by: str | None = None
     filter: FilterHealth | None = None
+    fault: FaultNamed | None = None
 
 
 class RejectData(Struct, frozen=True):

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.faults.campaign import Scored, faults, healthy
+from benchmarks.faults.live import alike
+from benchmarks.faults.sampled import report_samples
 from benchmarks.faults.scenarios import NEVER
 from benchmarks.report import Bar, Report, add_out, given
 
@@ -31,11 +33,22 @@ def main(arguments: Sequence[str]) -> int:
         "--healthy-days", type=float, default=3000.0, help="unit-days of each of the three healthy fleets"
     )
     parser.add_argument("--kinds", nargs="*", default=[], help="only these kinds of faults")
+    parser.add_argument(
+        "--through-block", type=int, default=0, metavar="N",
+        help="instead, put N runs of each kind through the live block as events, and sample a healthy fleet",
+    )  # fmt: skip
     add_out(parser)
     options = parser.parse_args(arguments)
     report = Report(
         "faults", "Faults put into a simulated vessel in closed loop, and what was said of them.", given(options)
     )
+    if options.through_block > 0:
+        report.name, report.about = "faults_live", "The same faults through the live block and the bare detector."
+        alike(report, options.through_block, options.seed, options.kinds)
+        if options.healthy_days > 0:
+            report_samples(report, options.healthy_days, options.seed)
+        report.write(options.out)
+        return 0
     _report_faults(report, faults(options.runs, options.seed, options.kinds))
     if options.healthy_days > 0:
         _report_healthy(report, options.healthy_days, options.seed)

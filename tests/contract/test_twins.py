@@ -95,6 +95,21 @@ PROCESS: dict[str, Any] = {
 }
 
 
+FAULTS: dict[str, Any] = {
+    "limits": [],
+    "silence_minutes": 5,
+    "estimate_seconds": 600,
+    "faults": {
+        "channels": {
+            "capacitance": {"tag": "biomass", "unit": "g/L"},
+            "dissolved_oxygen": {"tag": "dissolved_oxygen"},
+            "ph": {"tag": "ph"},
+        },
+    },
+    "consequences": [{"cause": "dissolved_oxygen.fault", "effect": "ph.fault", "hold_minutes": 4}],
+}
+
+
 def model() -> BioreactorModel:
     return BioreactorModel.from_config(CONFIG)
 
@@ -164,6 +179,17 @@ def test_a_refold_in_other_frames_leaves_no_trace(
 @given(seed=st.integers(0, 2**32))
 def test_every_other_check(seed: int) -> None:
     checks.check_all(model(), records_of(wild_events(seed, 80)), bytes_a_twin=2600)
+
+
+def test_where_frames_end_and_a_refold_change_nothing_where_faults_are_looked_for() -> None:
+    """Readings are so sparse that every channel drops out, and the biomass signal is trusted, not, and again."""
+    looking = BioreactorModel.from_config(FAULTS)
+    records = records_of(wild_events(3, 150, units=2, hours=2.0, disorder=300.0))
+    folded = checks.fold(looking, records)
+    assert {one.data["rule"] for one in folded.effects if one.kind == "alert"} >= {"biomass.fault", "ph.fault"}
+    checks.check_refold_goes_on(looking, records, 40, 90, range(0, 150, 7), range(0, 150, 11))
+    checks.check_duplicates_change_nothing(looking, records)
+    checks.check_bounded(looking, records, 8500)
 
 
 def test_the_state_does_not_grow_with_the_records() -> None:

@@ -29,6 +29,7 @@ from twins.bioreactor.rules import (
 from twins.bioreactor.sections import (
     Chart,
     Consequence,
+    Faults,
     FeedAdvice,
     GoldenBatch,
     Limit,
@@ -40,6 +41,7 @@ from twins.bioreactor.triggers import Triggering
 
 if TYPE_CHECKING:
     from twins.bioreactor.charting import Charting
+    from twins.bioreactor.fault_watch import FaultWatch
     from twins.bioreactor.golden import GoldenScoring
 
 MODELS = ("growth",)
@@ -68,6 +70,7 @@ class BioreactorConfig(Struct, frozen=True, forbid_unknown_fields=True):
     advice: FeedAdvice | None = None
     triggers: Triggers | None = None
     reconciled: tuple[Reconciled, ...] = ()
+    faults: Faults | None = None
 
 
 # Any: JSON. These came after the first release: a model's name leaves them out where they say nothing, so that the
@@ -75,6 +78,7 @@ class BioreactorConfig(Struct, frozen=True, forbid_unknown_fields=True):
 _LATER: dict[str, Any] = {
     "charts": [], "consequences": [], "golden": None, "process": None, "advice": None, "triggers": None,
     "reconciled": [],
+    "faults": None,
 }  # fmt: skip
 _LATER_OF_LIMIT: dict[str, Any] = {
     "on_delay_seconds": 0.0, "off_delay_seconds": 0.0, "bridge_seconds": None, "alarm": None, "action": None,
@@ -107,6 +111,7 @@ def read_config(document: dict[str, Any]) -> BioreactorConfig:
     advising_of(config, process)
     triggers_of(config, process)
     reconciling_of(config)
+    faulting_of(config)
     return config
 
 
@@ -122,22 +127,24 @@ def check_parameter(name: str, value: float) -> tuple[str, str] | None:
 
 
 def rules_of(config: BioreactorConfig) -> tuple[Rule, ...]:
-    """Lay out the rules in their fixed order: measured, predicted, charts, golden, silence.
+    """Lay out the rules in their fixed order: measured, predicted, charts, golden, faults, silence.
 
     Raises
     ------
     SettingsError
         With what was expected, what came, and where.
     """
+    faults = _fault_rules(config.faults)
     rules = [
         *measured_rules(config.limits),
         *predicted_rules(config.predicted, limit_units(config.process)),
         *chart_rules(config.charts),
         *golden_rules(config.golden),
+        *faults,
         silence_rule(config.silence_minutes),
     ]
     names = [(rule.name, rule.unit) for rule in rules]
-    if len(set(names)) != len(names) or len(rules) > MAX_LIMITS:
+    if len(set(names)) != len(names) or len(rules) - len(faults) > MAX_LIMITS:
         raise SettingsError(f"expected each limit once and at most {MAX_LIMITS}, received {names}"[:400])
     return numbered(rules)
 
@@ -192,6 +199,29 @@ def golden_of(config: BioreactorConfig) -> GoldenScoring | None:
     from twins.bioreactor.golden import GoldenScoring
 
     return GoldenScoring(config.golden)
+
+
+def faulting_of(config: BioreactorConfig) -> FaultWatch | None:
+    """Give what finds faults of probes and actuators, if anything: what it is made of loads only then.
+
+    Raises
+    ------
+    SettingsError
+        If a channel, a tag or a unit is not right.
+    """
+    if config.faults is None:
+        return None
+    from twins.bioreactor.fault_watch import FaultWatch
+
+    return FaultWatch(config.faults)
+
+
+def _fault_rules(faults: Faults | None) -> list[Rule]:
+    if faults is None:
+        return []
+    from twins.bioreactor.fault_mapping import fault_rules
+
+    return fault_rules(faults)
 
 
 def process_of(config: BioreactorConfig) -> Process | None:

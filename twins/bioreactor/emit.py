@@ -303,7 +303,7 @@ def alert_data(
         "tag": rule.tag,
         "priority": rule.priority,
         "value": value,
-        "limit": rule.limit if limit is None and rule.kind not in ("chart", "golden") else limit,
+        "limit": rule.limit if limit is None and rule.kind not in ("chart", "golden", "fault") else limit,
         "unit": rule.unit or biomass_unit(state, slot),
         "probability": probability,
         "expected_at": format_instant(expected_at) if expected_at >= 0 else None,

@@ -2,9 +2,9 @@
 
 The live path, the provisional estimate and a refold after a late fact all come here, so they cannot differ.
 Within a minute the convention is: batch start, inoculation, calibration or change of the probe, feed (dilutes),
-mean reading (not after an inoculation or a change of the probe), assays, sample (takes mass and volume), then phase,
-hold and batch end. It is a convention because one minute's facts carry no finer order that late arrival could not
-break.
+mean reading (not after an inoculation or a change of the probe, nor of one that is not trusted), assays, sample (takes
+mass and volume), then phase, hold, trust and batch end. It is a convention because one minute's facts carry no finer
+order that late arrival could not break.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from twins.bioreactor import filter as ekf
 from twins.bioreactor.parameters import assumed_growth as p
 from twins.bioreactor.parameters.assumed_growth import DEFAULTS, INDEX
 from twins.bioreactor.rows import (
+    DISTRUSTED,
     END,
     EXCHANGED,
     FEED,
@@ -41,6 +42,7 @@ from twins.bioreactor.rows import (
     START,
     TIMES,
     TOTAL,
+    TRUSTED,
     Batch,
     Change,
     Ints,
@@ -54,15 +56,17 @@ if TYPE_CHECKING:  # what these are made of loads only where they are asked for
     from twins.bioreactor.reconciling import Reconciling
 
 NANOHOURS = 1.0 / HOUR
+SIGNAL = "biomass"  # the tag that is folded
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What is folded beside the growth filter, where the configuration asks for it."""
+    """What is folded beside the growth filter, where the configuration asks for it; `trust`: probes may lose it."""
 
     charting: Charting | None = None
     process: Process | None = None
     reconciling: Reconciling | None = None
+    trust: bool = False
 
 
 NOTHING_BESIDE = Beside()
@@ -215,6 +219,8 @@ def fold_minutes(
     _feed(f, i, buckets[FEED], running)
     listening = running.copy()
     listening[mixed] = False
+    if beside.trust:
+        listening[_distrusting(beliefs.batches, items, changing)] = False
     _read(beliefs, k, minutes, buckets, listening, beside)
     assayed = [j for j, one in enumerate(items) if one is not NO_ITEMS and one.assays]
     if assayed:
@@ -254,7 +260,17 @@ def apply_changes(batch: Batch, running: bool, changes: Sequence[Change]) -> tup
             batch = replace(batch, held=change.name)
         elif change.order == RESUMED:
             batch = replace(batch, held=None)
+        elif change.order in (DISTRUSTED, TRUSTED):
+            others = {tag for tag in batch.distrusted if tag != change.name}
+            now = others | {change.name} if change.order == DISTRUSTED else others
+            batch = replace(batch, distrusted=tuple(sorted(now)))
     return batch, running
+
+
+def _distrusting(batches: Sequence[Batch], items: Sequence[Items], changing: Sequence[int]) -> list[int]:
+    """Name the twins whose biomass signal is not used: what was decided at the minute's end holds for all of it."""
+    after = {j: apply_changes(batches[j], True, items[j].changes)[0] for j in changing}
+    return [j for j, batch in enumerate(batches) if SIGNAL in after.get(j, batch).distrusted]
 
 
 def _begin(

@@ -64,6 +64,7 @@ class Folding:
         self.rewind = Rewind(state, self.columns, past, intake.fresh, speech, effects)
         self.suppressing = Suppressing(state, speech) if state.linked else None
         self.judge = Judge(state, intake, self.tables, self.rewind, speech, effects)
+        self.faulting = None if state.faulting is None else state.faulting.of_frame(state, speech)
 
     def run(self) -> None:
         """Fold every fact of the frame, in stretches between the records that concern all twins."""
@@ -182,6 +183,8 @@ class Folding:
         calls = segments.calls[q]
         opened = state.open_minute(slots)
         closing = (minutes > opened) & (opened >= 0)
+        if self.faulting is not None and closing.any():
+            self.faulting.close(slots[closing], opened[closing], segments.firsts[q][closing])
         stale = (state.dirty[slots] < NEVER) & (closing | (calls > 0))
         live = closing & ~stale
         if live.any():
@@ -212,6 +215,8 @@ class Folding:
                 add = segments.adds.get(j)
                 if add is not None and (add.change is not None or add.assay is not None):
                     self._take_items(int(segments.places[j]), slot, add)
+            if self.faulting is not None:
+                self.faulting.hear(segments, q)
         speaking = (calls >= AT_ONCE) | ((calls > 0) & state.running[slots])
         if speaking.any():
             when = np.where(segments.latest[q] >= 0, self.columns.times[places], state.heard[slots])

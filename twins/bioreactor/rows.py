@@ -26,7 +26,7 @@ MOST_ITEMS = 256  # batches, phases, other changes and assays of one twin in one
 
 # What a change is, in the order in which changes of one instant count.
 # OTHER_PROBE is a calibration or change of a probe that is not that of biomass, SAMPLED what probes said at a sample.
-END, START, PHASE, PROBE, INOCULATED, HELD, RESUMED, EXCHANGED, OTHER_PROBE, SAMPLED = range(10)
+END, START, PHASE, PROBE, INOCULATED, HELD, RESUMED, EXCHANGED, OTHER_PROBE, SAMPLED, DISTRUSTED, TRUSTED = range(12)
 RETAINED = "cells retained"  # the name of an exchange of medium in which they were
 
 Ints = NDArray[np.int64]
@@ -44,6 +44,7 @@ class Batch(Struct, frozen=True, array_like=True):
     inoculated: int | None = None
     held: str | None = None  # why, while it is
     gain_sd: float = -1.0  # what the newest calibration or change of the biomass probe said; -1: nothing
+    distrusted: tuple[str, ...] = ()  # tags whose readings are not used
 
 
 class Change(Struct, frozen=True, array_like=True, order=True):
@@ -52,7 +53,7 @@ class Change(Struct, frozen=True, array_like=True, order=True):
     event_time: int
     order: int
     id: str
-    name: str = ""  # phase; reason of a hold; RETAINED
+    name: str = ""  # phase; reason of a hold; RETAINED; tag that is trusted or not
     batch: str = ""
     planned_end: int = -1
     clock: str = "wall"

@@ -29,7 +29,7 @@ class Rule(Struct, frozen=True):
 
     index: int
     name: str  # such as dissolved_oxygen.low.measured
-    kind: Literal["measured", "predicted", "chart", "golden", "silence"]
+    kind: Literal["measured", "predicted", "chart", "golden", "fault", "silence"]
     tag: str
     unit: str | None
     high: bool

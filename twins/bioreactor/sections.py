@@ -205,3 +205,44 @@ class Triggers(Struct, frozen=True, forbid_unknown_fields=True):
     most_a_day: Annotated[int, Meta(ge=1, le=100)] = 3  # assumed: what a person reads
     draws: Annotated[int, Meta(ge=2, le=10_000)] = 200  # assumed: 5 % quantiles to about a tenth of the spread
     priority: Priority = "background"
+
+
+class FaultSource(Struct, frozen=True, forbid_unknown_fields=True):
+    """A tag of the site, and the unit it is read in: any of the channel's dimension; none: that of the detector."""
+
+    tag: Name
+    unit: str | None = None
+
+
+class Vessel(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a site qualifies for its vessel; else as in `twins.faults.settings.Settings`, which says what each is."""
+
+    residual_sd: dict[str, float] = {}
+    headspace_millilitres: Annotated[float, Meta(gt=0, le=1e8)] | None = None
+    evaporation_millilitres_per_hour: Annotated[float, Meta(ge=0, le=1e6)] | None = None
+    heater_kelvin_per_percent: Annotated[float, Meta(ge=0, le=10)] | None = None
+    jacket_minutes: Annotated[float, Meta(ge=1, le=1000)] | None = None
+    ph_low: Annotated[float, Meta(gt=0, lt=14)] | None = None
+    rpm_exponent: Annotated[float, Meta(ge=0, le=4)] | None = None
+    flow_exponent: Annotated[float, Meta(ge=0, le=2)] | None = None
+
+
+class Faults(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which tags the fault detector reads, by its own names of channels and actuators.
+
+    Parameters
+    ----------
+    channels : dict
+        By names of `twins.faults.CHANNELS`; what is missing is never read, and what rests on it never tested.
+    demands : dict
+        Set points, by names of actuators: heater, base, carbon_dioxide, oxygen, air, feed, agitation.
+    vessel : Vessel, optional
+        What differs from a usual one.
+    priority : AlertPriority
+        Of all its alerts.
+    """
+
+    channels: dict[str, FaultSource]
+    demands: dict[str, FaultSource] = {}
+    vessel: Vessel | None = None
+    priority: AlertPriority = "medium"

@@ -30,11 +30,6 @@ _WIDE = (
 )
 
 
-def _wide(state: State) -> tuple[str, ...]:
-    """Name the wide arrays: those of probes only where some are reconciled, so that other snapshots are as ever."""
-    return (*_WIDE, "probes") if state.reconciling is not None else _WIDE
-
-
 class Header(Struct, frozen=True):
     """All of the snapshot that is not an array, and what the arrays are."""
 
@@ -57,7 +52,7 @@ def write_snapshot(state: State, model: str) -> bytes:
     state.compact()
     used, wide = len(state), len(state.columns)
     arrays: list[tuple[str, NDArray[np.generic]]] = []
-    for name in (*LAYOUT, *_wide(state)):
+    for name in _names(state):
         array = getattr(state, name)[:used]
         if name in ("value", "value_time", "quality"):
             array = array[:, :wide]
@@ -74,6 +69,12 @@ def write_snapshot(state: State, model: str) -> bytes:
     )
     head = _ENCODE.encode(header)
     return b"".join([MAGIC, len(head).to_bytes(8, "little"), head, *(array.tobytes() for _, array in arrays)])
+
+
+def _names(state: State) -> tuple[str, ...]:
+    """Name the arrays; some are there only where they are asked for, so that other snapshots are as they were."""
+    some = (("probes", state.reconciling), ("fault", state.faulting))
+    return (*LAYOUT, *_WIDE, *(name for name, asked in some if asked is not None))
 
 
 def read_snapshot(state: State, body: bytes, model: str) -> None:
@@ -99,7 +100,7 @@ def read_snapshot(state: State, body: bytes, model: str) -> None:
     used = len(header.keys)
     sizes = [np.dtype(dtype).itemsize * int(np.prod(shape, dtype=np.int64)) for _, dtype, shape in header.arrays]
     names = tuple(name for name, _, _ in header.arrays)
-    if len(body) != 12 + size + sum(sizes) or names != (*LAYOUT, *_wide(state)) or len(header.batches) != used:
+    if len(body) != 12 + size + sum(sizes) or names != _names(state) or len(header.batches) != used:
         raise SnapshotError(f"expected {12 + size + sum(sizes)} bytes of snapshot, received {len(body)}")
     state.make_room(max(64, used), max(8, len(header.columns)))
     at = 12 + size

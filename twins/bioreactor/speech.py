@@ -82,6 +82,9 @@ class Speech:
         said = emit.estimate_data(state, some, beliefs, when, list(counts), revised=False)
         if state.scoring is not None:
             self._score(q, slots, places, times, beliefs, said)
+        if state.faulting is not None:
+            for data, sensors in zip(said, state.faulting.sensors(state, some), strict=True):
+                data["sensors"] = sensors
         for slot, place, time, data in zip(some, places[q].tolist(), when, said, strict=True):
             self._say("estimate", place, slot, 1 << 40, time, data)
         self._ask(slots[q], places[q], times[q], beliefs)
@@ -190,6 +193,13 @@ class Speech:
                 state.alert[slot, rule.index] = sight.raised
                 value = sight.value if sight.raised else None
                 self._alert(int(places[j]), slot, rule, sight.raised, value, sight.message, limit=sight.limit)
+
+    def fault(self, place: int, slot: int, rule: Rule, raised: bool, message: str, what: Data | None) -> None:
+        """Say that a probe, an actuator or the culture is at fault, or is not any more; `what` as `FaultNamed`."""
+        self.state.alert[slot, rule.index] = raised
+        self._alert(place, slot, rule, raised, None, message)
+        if what is not None:
+            self.pending[-1].data["fault"] = what
 
     def turn_on(self, place: int, slot: int, rule: Rule, value: float, message: str) -> None:
         """Raise an alert."""

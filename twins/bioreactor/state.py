@@ -16,6 +16,7 @@ from twins.bioreactor.config import (
     advising_of,
     charting_of,
     consequences_of,
+    faulting_of,
     golden_of,
     process_of,
     reconciling_of,
@@ -123,10 +124,11 @@ class State:
         self.advising = advising_of(config, self.process)
         self.triggering = triggers_of(config, self.process)
         self.reconciling = reconciling_of(config)
-        self.beside = Beside(self.charting, self.process, self.reconciling)
+        self.faulting = faulting_of(config)
+        self.beside = Beside(self.charting, self.process, self.reconciling, self.faulting is not None)
         self.assayed = BIOMASS if self.process is None else assays_of(self.process)
         self.assayed |= frozenset() if self.reconciling is None else self.reconciling.assayed
-        self.provisional = Beside(None, self.process, self.reconciling)
+        self.provisional = Beside(None, self.process, self.reconciling, self.faulting is not None)
         self._prior = prior(self.table, self.beside)
         width = 0 if self.charting is None else self.charting.width
         self.consequences = consequences_of(config)
@@ -139,6 +141,7 @@ class State:
         self.joint = np.zeros((0, 0 if self.process is None else self.process.width))  # and of the process model
         self.probes = np.zeros((0, 0 if self.reconciling is None else self.reconciling.width))
         self.trigger = np.zeros((0, 0 if self.triggering is None else self.triggering.width), dtype=np.int64)
+        self.fault = np.zeros((0, 0 if self.faulting is None else self.faulting.width))  # and the fault detector
         unit = None if self.process is None else self.process.biomass_unit
         self.biomass_column = -1 if unit is None else self.column("biomass", unit)  # -1: whatever comes first
 
@@ -198,6 +201,7 @@ class State:
             ("probes", np.float64, self.probes.shape[1], 0),
             ("out_of_phase", np.bool_, len(self.phased), 0),
             ("trigger", np.int64, self.trigger.shape[1], -1),
+            ("fault", np.float64, self.fault.shape[1], -2),  # a run that began at no time: begin anew
         ):
             old = getattr(self, name)
             grown = _filled(rows, width, dtype, fill)
@@ -217,6 +221,7 @@ class State:
         if place is None:
             needed = tag == "biomass" or any(rule.tag == tag for rule in self.rules)
             needed |= self.scoring is not None and tag in self.scoring.needs
+            needed |= self.faulting is not None and tag in self.faulting.mapping.needs
             if len(self.columns) >= MOST_COLUMNS and not needed:
                 return -1
             place = self.column_of[(tag, unit)] = len(self.columns)

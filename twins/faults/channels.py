@@ -16,6 +16,13 @@ CHANNELS = (
 )  # fmt: skip
 (T, TJ, PH, PH2, DO, W, GO2, GCO2, CAP, HEAT, BASE, CO2, O2, AIR, FEED, RPM) = range(len(CHANNELS))
 CULTURE = len(CHANNELS)
+# What each counts in, as UCUM has it. Of the capacitance the logarithm is followed: a constant factor drops out.
+UNITS = {
+    "temperature": "Cel", "jacket_temperature": "Cel", "ph": "[pH]", "ph_second": "[pH]", "dissolved_oxygen": "%",
+    "weight": "g", "offgas_oxygen": "%", "offgas_carbon_dioxide": "%", "capacitance": "pF/cm", "heater": "%",
+    "base": "mL/h", "carbon_dioxide": "mL/min", "oxygen": "mL/min", "air": "mL/min", "feed": "mL/h",
+    "agitation": "{rev}/min",
+}  # fmt: skip
 NAMES = (*CHANNELS, "culture")
 COUNT, PLACES = len(CHANNELS), len(NAMES)
 

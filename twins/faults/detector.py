@@ -7,14 +7,14 @@ numbers are the same alone and among thousands.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import ShapeError
-from twins.faults import alarms, gate, isolate, relations, signals, still
+from twins.faults import alarms, gate, isolate, relations, signals, still, telling
 from twins.faults.alarms import Claims, Kind, Standing
 from twins.faults.channels import (
     ACTUATORS,
@@ -22,6 +22,8 @@ from twins.faults.channels import (
     CAP,
     CHANNELS,
     COUNT,
+    GCO2,
+    GO2,
     NAMES,
     PH,
     PLACES,
@@ -37,6 +39,10 @@ from twins.faults.still import Stillness
 
 TREND = 1.0 / 240.0  # gain of the slow trends of growth: a memory of four hours
 TREND_BEND = TREND * TREND / 4.0
+PARTS: dict[str, type[Any]] = {  # Any: the parts of a state share no type
+    "gated": Gated, "still": Stillness, "relations": Relations, "evidence": Evidence, "standing": Standing,
+}  # fmt: skip
+INNER = {name: tuple(field.name for field in fields(kind)) for name, kind in PARTS.items()}
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +66,9 @@ class State:
     relations: Relations
     evidence: Evidence
     standing: Standing
+
+
+OUTER = tuple(field.name for field in fields(State))
 
 
 @dataclass(slots=True, eq=False)
@@ -109,7 +118,9 @@ class Detector:
             relations.start(n), isolate.start(n), alarms.start(n),
         )  # fmt: skip
 
-    def step(self, state: State, instants: Ints, readings: Floats, demands: Floats) -> tuple[State, Outcome]:
+    def step(
+        self, state: State, instants: Ints, readings: Floats, demands: Floats, told: Ints | None = None
+    ) -> tuple[State, Outcome]:
         """Fold one minute.
 
         Parameters
@@ -122,6 +133,9 @@ class Detector:
             In the order of `CHANNELS`, NaN where there is none.
         demands : array, shape (7, n)
             In the order of `ACTUATORS`, in the unit of their channels; NaN where it is not known.
+        told : array of int64, shape (16, n), optional
+            Which channels something that was done at the vessel explains a step of, this minute: `telling.NOTHING`,
+            `telling.JUMPED` or `telling.RENEWED`.
 
         Raises
         ------
@@ -134,10 +148,14 @@ class Detector:
                 f"expected readings of shape {(COUNT, n)}, demands of {(len(ACTUATORS), n)} and {n} instants, "
                 f"received {readings.shape}, {demands.shape} and {instants.shape}"
             )
-        settings, told = self.settings, alarms.distrusted(state.standing)
+        jumped = np.zeros((COUNT, n), np.bool_) if told is None else told > telling.NOTHING
+        prior = state.gated.reference + state.gated.trend
+        if told is not None and jumped.any():
+            state = forgotten(state, told)
+        settings, named = self.settings, alarms.distrusted(state.standing)
         minutes = state.minutes + 1
         armed, ready = minutes > settings.settle_minutes, minutes > settings.learn_minutes
-        flows = signals.flows_of(readings, demands, told)
+        flows = signals.flows_of(readings, demands, named)
         poured = state.poured + (flows.base + flows.feed - settings.evaporation) / 60.0
         inlet = np.where(np.isnan(state.inlet), np.stack([flows.oxygen, flows.carbon] * 2), state.inlet)
         inlet = signals.delay_inlet(settings, inlet, flows)
@@ -155,24 +173,31 @@ class Detector:
         echo[list(ACTUATORS)] = demands
         expected = np.where(echoes, echo, expected)
         gated, verdict = gate.step(self.gate, state.gated, instants, used, signals.unrest(inlet, demands), armed)
+        if jumped.any():
+            gated = telling.settled(gated, prior, used, jumped)
 
-        usable = ~told & ~np.isnan(used) & ~(verdict.gated & verdict.brief)
+        usable = ~named & ~np.isnan(used) & ~(verdict.gated & verdict.brief)
         estimate = signals.to_readings(gated.reference, taken)
         gas = relations.gas_balance(settings, estimate, inlet, flows)
         begun = np.where(armed & (minutes == settings.settle_minutes + 1), True, False)
-        before = Relations(
-            *(np.where(begun, getattr(fresh, f.name), getattr(state.relations, f.name)) for f, fresh in
-              ((f, relations.start(n)) for f in fields(Relations)))
-        )  # fmt: skip
+        before = state.relations
+        if begun.any():
+            fresh = relations.start(n)
+            before = Relations(
+                np.where(begun, fresh.mean, before.mean), np.where(begun, fresh.centre, before.centre),
+                np.where(begun, fresh.seen, before.seen),
+            )  # fmt: skip
         fit = np.stack([_all(usable, NEEDS[row]) for row in range(NUMBER)]) & armed
         faulty = state.standing.kind > 0
         still_there = np.stack([_all(~faulty, (*NEEDS[row], *DRIVES.get(row, ()))) for row in range(NUMBER)])
-        residuals = relations.residuals(settings, np.where(np.isnan(used), gated.reference, used), lift, demands, gas)
+        level = np.where(np.isnan(used) | jumped, gated.reference, used)
+        residuals = relations.residuals(settings, level, lift, demands, gas)
         scale = relations.scales(gas)
         bonds, distance = relations.step(before, residuals, scale, fit, armed & ~ready, still_there)
         trend, growth = _growth(
-            state.trend, gas.uptake, gated.reference[CAP], still_there[CELLS] & (np.abs(distance[CELLS]) < 2.5), begun
-        )
+            state.trend, gas.uptake, gated.reference[CAP], still_there[CELLS] & (np.abs(distance[CELLS]) < 2.5), begun,
+            jumped,
+        )  # fmt: skip
 
         noise = np.where(echoes, 1e-6 + 1e-3 * np.abs(np.nan_to_num(expected)), gated.noise)
         noise[CAP] = gated.noise[CAP] * np.abs(np.nan_to_num(expected[CAP]))
@@ -226,13 +251,26 @@ def _all(usable: Bools, rows: tuple[int, ...]) -> Bools:
     return out
 
 
-def _growth(trend: Floats, uptake: Floats, cells: Floats, calm: Bools, begun: Bools) -> tuple[Floats, Floats]:
-    """Follow ln OUR and ln capacitance along their own slow trends; give the new trends and the distances, (2, n)."""
+def forgotten(state: State, told: Ints) -> State:
+    """Give the state without what no longer holds of channels that were told of, shape (16, n)."""
+    return replace(
+        state, offset=np.where(told > telling.NOTHING, 0.0, state.offset), gated=telling.of_gate(state.gated, told),
+        relations=telling.of_relations(state.relations, told), evidence=telling.of_evidence(state.evidence, told),
+    )  # fmt: skip
+
+
+def _growth(
+    trend: Floats, uptake: Floats, cells: Floats, calm: Bools, begun: Bools, jumped: Bools
+) -> tuple[Floats, Floats]:
+    """Follow ln OUR and ln capacitance along their own slow trends; give the new trends and the distances, (2, n).
+
+    Where a channel that one rests on has `jumped`, shape (16, n), its level begins anew and its slope stays.
+    """
     after, away = np.empty_like(trend), np.empty((2, trend.shape[1]))
-    for k, value in enumerate((uptake, cells)):
+    for k, (value, rows) in enumerate(((uptake, [GO2, GCO2]), (cells, [CAP]))):
         level, slope = trend[2 * k], trend[2 * k + 1]
         fresh = np.isnan(level) | begun
-        guess = np.where(fresh, value, level + slope)
+        guess = np.where(fresh | (jumped[rows].any(axis=0) & ~np.isnan(value)), value, level + slope)
         slope = np.where(fresh, 0.0004, slope)  # assumed: 0.024 1/h, a usual growth rate
         gap = np.where(np.isnan(value), 0.0, value - guess)
         after[2 * k] = guess + np.where(calm, TREND * gap, 0.0)
@@ -267,22 +305,19 @@ def _still_seen(
 def arrays(state: State) -> dict[str, NDArray[np.generic]]:
     """Give all arrays of a state by name, to be stored; `restored` is the inverse."""
     found: dict[str, NDArray[np.generic]] = {}
-    for outer in fields(State):
-        value = getattr(state, outer.name)
-        if isinstance(value, np.ndarray):
-            found[outer.name] = value
+    for outer in OUTER:
+        value = getattr(state, outer)
+        if outer in PARTS:
+            found |= {f"{outer}.{inner}": getattr(value, inner) for inner in INNER[outer]}
         else:
-            found |= {f"{outer.name}.{inner.name}": getattr(value, inner.name) for inner in fields(value)}
+            found[outer] = value
     return found
 
 
 def restored(stored: Mapping[str, NDArray[np.generic]]) -> State:
     """Make a state of its arrays."""
-    parts: dict[str, type[Any]] = {  # Any: the parts of a state share no type
-        "gated": Gated, "still": Stillness, "relations": Relations, "evidence": Evidence, "standing": Standing,
-    }  # fmt: skip
-    made: dict[str, Any] = {  # Any: as above
-        name: kind(*(stored[f"{name}.{f.name}"] for f in fields(kind))) for name, kind in parts.items()
+    made: dict[str, Any] = {  # Any: as of `PARTS`
+        name: kind(*(stored[f"{name}.{inner}"] for inner in INNER[name])) for name, kind in PARTS.items()
     }
-    made |= {f.name: stored[f.name] for f in fields(State) if f.name not in parts}
+    made |= {name: stored[name] for name in OUTER if name not in PARTS}
     return State(**made)

@@ -268,10 +268,9 @@ def _crossed(sight: Sight) -> Bools:
 
 
 def _swaps(seen: Evidence, claims: Claims) -> None:
-    for i in range(COUNT):
-        swapped = (seen.wait[i] >= 0) & (seen.partner[i] >= 0)
-        if swapped.any():
-            claims.put(i, swapped, Kind.SWAPPED, seen.since[i], seen.partner[i])
+    swapped = (seen.wait >= 0) & (seen.partner >= 0)
+    for i in np.nonzero(swapped.any(axis=1))[0].tolist():
+        claims.put(i, swapped[i], Kind.SWAPPED, seen.since[i], seen.partner[i])
 
 
 def _steps(seen: Evidence, sight: Sight, claims: Claims) -> None:

@@ -73,7 +73,10 @@ MOLES = 60.0 / 22.414  # mmol/h of 1 mL/min
 
 @dataclass(slots=True, eq=False)
 class Relations:
-    """State, each of shape (10, n): the ten-minute mean, the centre, minutes seen."""
+    """State, each of shape (10, n): the ten-minute mean, the centre, minutes seen.
+
+    A centre without a mean is relative to the first value to come; see `telling`.
+    """
 
     mean: Floats
     centre: Floats
@@ -170,7 +173,7 @@ def step(
     use = usable & np.isfinite(values)
     fresh = use & np.isnan(state.mean)
     mean = np.where(fresh, values, np.where(use, state.mean + SMOOTH * (values - state.mean), state.mean))
-    centre = np.where(fresh, values, state.centre)
+    centre = np.where(fresh, values + np.where(np.isnan(state.centre), 0.0, state.centre), state.centre)
     seen = state.seen + use
     gap = mean - centre
     gain = np.where(learning, np.maximum(1.0 / np.maximum(seen, 1.0), 1.0 / 240.0), 1.0 / (60.0 * HOURS))
