@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.bioreactor import KEYLESS
 from schemas.catalog import CATALOG, Entry, Schema, components
 from schemas.topics import TOPICS, Topic
 
@@ -119,7 +120,7 @@ def _headers(wire_type: str, entry: Entry) -> Schema:
     if entry.kind == "effect":
         for name in ("ce_recordtime", "ce_sequence", "traceparent"):
             del said[name]
-    elif entry.name != "time.passed":
+    elif entry.name not in KEYLESS:
         required.append("ce_subject")
     properties: Schema = {
         "ce_specversion": {"type": "string", "const": "1.0"},

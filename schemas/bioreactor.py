@@ -174,6 +174,19 @@ class TimePassed(Struct, frozen=True, forbid_unknown_fields=True):
     """Nothing else was said until now: silence is evidence, and a replay must see it too."""
 
 
+class ConfigurationChanged(Struct, frozen=True, forbid_unknown_fields=True):
+    """From this record on the partition's twins are computed with another configuration, by an approved change.
+
+    Written by the worker that owns the partition, and worth nothing without the ledger: `approval` is the hash of the
+    approval's row in the audit trail, `before` and `after` the names of the models.
+    """
+
+    change: Annotated[int, Meta(ge=1)]
+    before: Name
+    after: Name
+    approval: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 # What a tag measures, for the tags this project gives a meaning to. Any other tag takes any listed unit.
 # `biomass` is an on-line signal: its dimension depends on the probe.
 TAG_DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -219,4 +232,7 @@ EVENTS: dict[str, type[Struct]] = {
     "bioreactor.resumed": Resumed,
     "bioreactor.medium_exchanged": MediumExchanged,
     "time.passed": TimePassed,
+    "configuration.changed": ConfigurationChanged,
 }
+
+KEYLESS = frozenset({"time.passed", "configuration.changed"})  # what concerns a partition, and no one twin

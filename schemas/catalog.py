@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas import bioreactor
+from schemas.bioreactor import KEYLESS
 from schemas.effects import AlertData, Effect, EstimateData, ForecastData, RejectData
 from schemas.errors import UsageError
 from schemas.events import EVENTS, family_of
@@ -134,7 +135,7 @@ def _envelope(entry: Entry, data: Schema) -> Schema:
     time = {"type": "string", "format": "date-time"}
     if entry.name == "time.passed":
         required.remove("data")
-    else:
+    elif entry.name not in KEYLESS:
         required.append("subject")
     return {
         "title": entry.name,

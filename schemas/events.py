@@ -202,7 +202,7 @@ def _read_binary(attributes: Attributes, value: bytes | None, document: Any = No
 
 
 def _subject(attributes: Attributes) -> str:
-    if attributes.ce_type == "time.passed" and not attributes.ce_subject:
+    if attributes.ce_type in bioreactor.KEYLESS and not attributes.ce_subject:
         return ""
     return check_id(attributes.ce_subject, "subject")
 

@@ -41,6 +41,7 @@ from streams.settings import Settings
 from streams.time_passed import time_passed
 from streams.transports import CoalescingHooks, attach, transport_url
 from streams.worker_health import HealthServer
+from twins.changing import change_row
 
 TIME_PASSED_SECONDS = 60.0
 _WATCH_SECONDS = 1.0
@@ -172,6 +173,7 @@ class Worker:
         app.task(self._start)
         for seconds, work in (
             (_WATCH_SECONDS, self._look),
+            (_WATCH_SECONDS, self._tell_change),
             (TIME_PASSED_SECONDS, self._tell_time),
             (EVERY_SECONDS, self._maintain),
         ):
@@ -266,6 +268,19 @@ class Worker:
         rows = time_passed(listening, time.time_ns() // 1000)
         async with async_writer(self.settings.broker, self.uri) as writer:
             await writer.append(self.topic.name, rows)
+
+    async def _tell_change(self) -> None:
+        """Write the record of each approved change that is due. One too many is refused by the fold."""
+        every = dict(self.engine.configurations.due)
+        due = {partition: data for partition, data in every.items() if partition in self._owned}
+        if not due:
+            return
+        now = time.time_ns() // 1000
+        rows = [(None, *change_row(data, partition, now), partition) for partition, data in sorted(due.items())]
+        async with async_writer(self.settings.broker, self.uri) as writer:
+            await writer.append(self.topic.name, rows)
+        for partition in due:
+            self.engine.configurations.due.pop(partition, None)
 
     async def _maintain(self) -> None:
         """Keep house, where this worker is the one at work."""

@@ -1,6 +1,7 @@
 """Refold from the oldest kept anchor to what is applied, and compare with what the live run wrote, bit for bit.
 
 Compared, per partition: the state at the newest checkpoint, and every effect of the qualified lane since the anchor.
+Each stretch is folded with its own configuration, as the ledger keeps it, and each change between two is made again.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from typing import Any
 
 import psycopg
 
+from schemas.bioreactor import ConfigurationChanged
 from schemas.effects import write_effect
 from schemas.errors import SnapshotError
+from streams.changing import model_named
 from streams.engine.partition import PartitionFold
-from streams.ledger import claims
+from streams.ledger import changes, claims
 from streams.ledger.audits import Standing, anchored_standings, program_of, qualified_lines
 from streams.ledger.memory import load_past
 from streams.ledger.program import program
@@ -102,22 +105,30 @@ def _verify_partition(
         newer = kept.load(wanted, before)
         return {key: TwinPast(past.mark, past.inputs, past.seen | older[key].seen) for key, past in newer.items()}
 
-    fold = PartitionFold(model, topic, partition, load)
+    def model_after(partition: int, offset: int, data: ConfigurationChanged) -> Model | None:
+        approved = changes.is_approved(connection, topic, partition, offset, data)
+        return _model_named(connection, model, data.after) if approved else None
+
     try:
         checkpoint = claims.load_checkpoint(connection, topic, partition, start, "anchor") if start else None
         live = (
             claims.load_checkpoint(connection, topic, partition, standing.checkpoint) if standing.checkpoint else None
         )
+        name = changes.first_model(connection, topic, partition) or (model.name if live is None else live.model)
+        began = _model_named(connection, model, name if checkpoint is None else checkpoint.model)
     except SnapshotError as error:
         verdict.difference = str(error)
         return verdict
-    if live is not None and live.model != model.name:
-        verdict.difference = f"the live run used {live.model}, this one is {model.name}; give the same --config"
-        return verdict
     _note_program(connection, standing, verdict)
+    fold = PartitionFold(began, topic, partition, load, model_after)
     fold.resume(claims.Claim(topic, partition, 0, standing.applied, checkpoint, standing.skipped, 0))
     _refold(fold, kept, standing, live, connection, read_log, frame_records, verdict)
     return verdict
+
+
+def _model_named(connection: psycopg.Connection[Any], model: Model, name: str) -> Model:
+    """Give the model of a stretch: the one at hand, else by the configuration that the ledger keeps."""
+    return model if model.name == name else model_named(connection, model.kind, name)
 
 
 def _refold(
@@ -149,12 +160,14 @@ def _refold(
                 return
             fold.next_offset = limit  # Kafka: the rest of the range holds no records (transactions, compaction)
             continue
-        folded = fold.fold(records)
-        if folded is None:
-            continue
-        kept.keep(folded.frame, folded.effects)
+        refolded: list[bytes] = []
+        for folded in fold.fold_frame(records):
+            kept.keep(folded.frame, folded.effects)
+            refolded += [write_effect(one) for one in folded.effects.all() if one.lane == "qualified"]
+            if folded.changed is not None:
+                data = folded.changed.data
+                verdict.notes.append(f"change {data.change} at offset {folded.frame.first}: from there {data.after}")
         verdict.records += len(records)
-        refolded = [write_effect(one) for one in folded.effects.all() if one.lane == "qualified"]
         written = qualified_lines(connection, standing.topic, standing.partition, start, fold.next_offset)
         verdict.effects += len(written)
         if refolded != written:

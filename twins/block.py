@@ -9,9 +9,9 @@ rows, and gets back, for late facts only, as `Past`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,17 @@ class Wanted:
     """The past that one twin needs for this frame.
 
     All memory rows from the newest mark at or before `since` on, and the hashes of stored facts whose
-    event times are in `times` (to find duplicates older than the twin remembers).
+    event times are in `times` (to find duplicates older than the twin remembers). Marks of records below `marks_from`
+    (an offset) were made with another configuration and do not count. With `whole`, no mark is looked for, and the
+    rows are those from `since` to before `until`.
     """
 
     key: str
     since: int
     times: tuple[int, ...]
+    marks_from: int = 0
+    whole: bool = False
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,44 @@ class Block(Protocol):
         ...
 
 
+LoadPast = Callable[[Sequence[Wanted]], Past]
+
+
+@runtime_checkable
+class Adopts(Protocol):
+    """A block that can take over the twins of one with another configuration, in the middle of their runs."""
+
+    def adopt(self, old: Block, frame: Frame, load: LoadPast) -> Effects:
+        """Take over all twins of `old`, which is left as it was; give what is said of it and what is to be kept.
+
+        Beliefs become what they would be had this configuration been there since each run began, from what the twins
+        kept; the newest values, and which facts counted, stay. What was said stays said: alerts whose rule is the same
+        go on under their identity, others are cleared, and a new rule begins unraised.
+
+        Parameters
+        ----------
+        old : Block
+            Of the same kind and program.
+        frame : Frame
+            Of one fact, the change: ids and times of what is said are its own.
+        load : callable
+            Gives the past of some twins, as it was before that fact; asked for a few twins at a time.
+
+        Raises
+        ------
+        SnapshotError
+            If what the twins kept does not reach back far enough.
+        """
+        ...
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A model that can say its whole configuration, as JSON that makes the same model again."""
+
+    def document(self) -> dict[str, Any]: ...
+
+
 class Model(Protocol):
     """What makes blocks: one per twin kind, with its configuration fixed."""
 
@@ -143,4 +186,17 @@ class Model(Protocol):
     def empty(self) -> Block: ...
 
 
-__all__ = ["NO_PAST", "Block", "Effects", "Memory", "Model", "Past", "Self", "TwinPast", "Wanted"]
+__all__ = [
+    "NO_PAST",
+    "Adopts",
+    "Block",
+    "Configured",
+    "Effects",
+    "LoadPast",
+    "Memory",
+    "Model",
+    "Past",
+    "Self",
+    "TwinPast",
+    "Wanted",
+]

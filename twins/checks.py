@@ -16,11 +16,15 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from schemas.bioreactor import ConfigurationChanged
 from schemas.effects import Effect, order_of, write_effect
 from schemas.events import Headers
-from twins.block import Block, Effects, Model
+from twins.block import Adopts, Block, Effects, Model
+from twins.changing import change_row, read_change
 from twins.frame import RawRecord, read_frame
 from twins.past import MemoryPast
+
+_CHANGED_AT = 1_772_366_400_000_000  # 2026-03-01 12:00 UTC [us]: any time will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,65 @@ def check_bounded(model: Model, records: Sequence[RawRecord], bytes_a_twin: int)
     assert size <= bytes_a_twin * twins + 4096, f"{size} bytes of state for {twins} twins"
 
 
+def check_adopting_itself(model: Model, records: Sequence[RawRecord], at: int) -> None:
+    """A block that takes over from one of the same configuration says nothing, and is the same to the byte."""
+    past = MemoryPast()
+    old = fold(model, records[:at], range(0, at, 5), past=past).block
+    before = old.snapshot()
+    block, effects = _adopted(model, old, model, records[at - 1].offset + 1, past)
+    assert not effects.all(), "adopting the same configuration said something"
+    assert block.snapshot() == before, "adopting the same configuration changed the state"
+    assert old.snapshot() == before, "adopting changed the block that was taken over from"
+
+
+def check_adoption(
+    before: Model, after: Model, records: Sequence[RawRecord], at: int, settle: Sequence[RawRecord] = ()
+) -> None:
+    """Twins taken over in the middle come to believe what they would have, had `after` been there from the start.
+
+    Both must let the same facts count. `settle` are records appended at the end, in order, for twins that leave late
+    facts until something newer arrives. Alerts stay whole: each clear names a raise that stands.
+    """
+    every = [*records, *settle]
+    first, rest = _numbered(every[:at]), _numbered(every[at:], at + 1)
+    straight = fold(after, [*first, *rest], range(0, len(every), 5))
+    past = MemoryPast()
+    old = fold(before, first, range(0, at, 5), past=past)
+    block, effects = _adopted(before, old.block, after, at, past)
+    body = block.snapshot()
+    block = after.empty()
+    block.restore(body)
+    assert block.snapshot() == body, "a state that was taken over gives another snapshot when restored"
+    went_on = fold(after, rest, range(0, len(rest), 7), block, past)
+    assert went_on.block.keys() == straight.block.keys(), "taking over lost a twin, or their order"
+    for key in straight.block.keys():  # noqa: SIM118  a method of the contract, not of a dict
+        assert _belief(went_on.block, key) == _belief(straight.block, key), f"{key} believes otherwise once taken over"
+    said = [*old.effects, *effects.all(), *went_on.effects]
+    assert len({effect.id for effect in said}) == len(said), "an effect's id was given twice"
+    standing: set[str] = set()
+    for effect in said:
+        if effect.kind == "alert" and effect.data["action"] == "clear":
+            assert effect.data["alert"] in standing, f"{effect.data['alert']} is cleared and does not stand"
+            standing.remove(effect.data["alert"])
+        elif effect.kind == "alert":
+            standing.add(effect.data["alert"])
+
+
+def _adopted(
+    before: Model, old: Block, after: Model, offset: int, past: MemoryPast
+) -> tuple[Block, Effects]:  # fmt: skip
+    """Let a block of `after` take over from one of `before` by a record at an offset."""
+    row = change_row(ConfigurationChanged(1, before.name, after.name, "0" * 64), 0, _CHANGED_AT)
+    record = PlainRecord(offset, _CHANGED_AT // 1000, None, row.value, row.headers)
+    frame = read_change(f"{after.kind}.events", 0, record)
+    block = after.empty()
+    assert frame is not None
+    assert isinstance(block, Adopts)
+    effects = block.adopt(old, frame, lambda wanted: past.load(wanted, offset))
+    past.keep(frame, effects)
+    return block, effects
+
+
 def check_all(
     model: Model, records: Sequence[RawRecord], cuts: Iterable[int] = (1, 2, 3), bytes_a_twin: int = 1200
 ) -> None:
@@ -218,10 +281,10 @@ def _accepted(model: Model, folded: Folded, records: Sequence[RawRecord]) -> lis
     return [record for record in records if record.offset in places]
 
 
-def _numbered(records: Sequence[RawRecord]) -> list[RawRecord]:
+def _numbered(records: Sequence[RawRecord], first: int = 0) -> list[RawRecord]:
     return [
         PlainRecord(offset, record.timestamp, record.key, record.value, record.headers)
-        for offset, record in enumerate(records)
+        for offset, record in enumerate(records, first)
     ]
 
 
@@ -243,6 +306,8 @@ def _same_lines(one: Folded, two: Folded) -> None:
 __all__ = [
     "Folded",
     "PlainRecord",
+    "check_adopting_itself",
+    "check_adoption",
     "check_all",
     "check_any_order",
     "check_bounded",

@@ -14,7 +14,14 @@ from typing import Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bioreactor import PLAUSIBLE, PLAUSIBLE_ELSE, TAG_DIMENSIONS, Channel, Reading
+from schemas.bioreactor import (
+    PLAUSIBLE,
+    PLAUSIBLE_ELSE,
+    TAG_DIMENSIONS,
+    Channel,
+    ConfigurationChanged,
+    Reading,
+)
 from schemas.errors import InputError, InvalidFieldError, UnitError, printable
 from schemas.events import Event, Headers, read_record
 from schemas.ids import check_id, event_hash
@@ -200,6 +207,8 @@ class FrameReader:
                 raise _from_future(event)
             if type(event.data) is Reading:
                 self._take_reading(event.subject, event.data, rows, place)
+            if type(event.data) is ConfigurationChanged:
+                raise _not_approved(event, event.data)
         except InputError as error:
             rows.refused.append(_refuse(record, event, error))
             return
@@ -418,6 +427,16 @@ def _from_future(event: Event) -> InvalidFieldError:
         received=f"{format_instant(event.event_time)} recorded at {format_instant(event.record_time)}",
         where=f"time of event {event.id}",
         advice="set the source's clock",
+    )
+
+
+def _not_approved(event: Event, data: ConfigurationChanged) -> InvalidFieldError:
+    """One that counts never comes here: see `twins/changing.py`."""
+    return InvalidFieldError(
+        expected="an approved change from the configuration in use that was not made before",
+        received=f"change {data.change} from {data.before} to {data.after}",
+        where=f"event {event.id}",
+        advice="`twinstream change list` shows what was approved; only a worker writes such a record",
     )
 
 

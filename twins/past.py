@@ -57,12 +57,13 @@ class MemoryPast:
         times = self._times.get((one.key, "mark"), [])
         for place in range(bisect_right(times, one.since) - 1, -1, -1):
             mark = self._newest((one.key, "mark"), times[place], before)
-            if mark is not None and mark.body is not None:
+            if mark is not None and mark.body is not None and mark.offset >= one.marks_from and not one.whole:
                 break
             mark = None
-        begin = mark.event_time if mark is not None else 0
+        begin = mark.event_time if mark is not None else one.since if one.whole else 0
         times = self._times.get((one.key, "input"), [])
-        inputs = [self._newest((one.key, "input"), time, before) for time in times[bisect_left(times, begin) :]]
+        after = len(times) if one.until is None else bisect_left(times, one.until)
+        inputs = [self._newest((one.key, "input"), time, before) for time in times[bisect_left(times, begin) : after]]
         seen = {
             number for time in one.times for offset, number in self._facts.get((one.key, time), ()) if offset < before
         }

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    config: Annotated[Path | None, typer.Option(help="The configuration the worker runs with, if any.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A configuration that the ledger does not keep, if any.")] = None,
     frame_records: Annotated[
         int, typer.Option(min=1, help="Records in a frame of the refold; any must give the same.")
     ] = 1777,

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from schemas.errors import TwinstreamError, UsageError
-from streams.cli import alarms, calibrate, golden, inspect, offline, report, roles, simulate, sources
+from streams.cli import alarms, calibrate, change, golden, inspect, offline, report, roles, simulate, sources
 from streams.cli.say import complain
 from streams.supervisor import follow_supervisor
 
@@ -30,6 +30,7 @@ golden.register(app)
 calibrate.register(app)
 alarms.register(app)
 report.register(app)
+change.register(app)
 inspect.register(app)
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psycopg
 import structlog
 
-from schemas.errors import LedgerError, StaleEpochError
+from schemas.errors import LedgerError, SnapshotError, StaleEpochError
+from streams import changing
 from streams.engine.commits import CommitThread
+from streams.engine.configurations import Configurations
 from streams.engine.partition import PartitionFold
 from streams.ledger import claims
 from streams.ledger.commit import Committer, Outputs, Step
@@ -32,6 +34,7 @@ EXIT_STALE = 75
 EXIT_BROKEN = 70
 _RETRY_SECONDS = 0.5
 _NOTE_SECONDS = 4.0  # a failed process ends after so long, even if the failure could not be noted
+T = TypeVar("T")
 log = structlog.get_logger("twinstream.engine")
 
 
@@ -84,6 +87,7 @@ class Engine:
         self._checkpoint_bytes: dict[int, int] = {}
         self._checkpointed: dict[int, int] = {}
         self._owned: set[int] = set()
+        self.configurations = Configurations(topic, model, self._asked)
         self._missing: dict[int, tuple[int, int]] = {}  # by partition: the offset expected, the one received
         self._connection: psycopg.Connection[Any] | None = None
         self._stopping = False
@@ -125,6 +129,7 @@ class Engine:
         self._commits.flush(timeout=self._checkpoint_seconds)
         while not self._stopping:
             try:
+                changing.keep(self._connected(), self._model)
                 taken = claims.claim(self._connected(), places, self._owner, near=self._careful_records)
                 break
             except psycopg.errors.LockNotAvailable:
@@ -138,8 +143,12 @@ class Engine:
                 time.sleep(_RETRY_SECONDS)
         else:
             return {}
+        try:
+            offsets = {claim.partition: self._resume(claim) for claim in taken}
+        except InterruptedError:
+            return {}
         self._owned = set(wanted)
-        return {claim.partition: self._resume(claim) for claim in taken}
+        return offsets
 
     def _resume(self, claim: claims.Claim) -> int:
         held = self._partitions.get(claim.partition)
@@ -147,7 +156,8 @@ class Engine:
         if held is not None and claim.epoch == held.epoch + 1 and claim.applied == held.next_offset:
             held.epoch = claim.epoch
             return held.next_offset
-        fold = PartitionFold(self._model, self.topic, claim.partition, self._load_past)
+        model = self.configurations.of(claim)
+        fold = PartitionFold(model, self.topic, claim.partition, self._load_past, self.configurations.after)
         offset = fold.resume(claim, careful_records=self._careful_records)
         self._partitions[claim.partition] = fold
         self._checkpointed[claim.partition] = offset
@@ -198,7 +208,7 @@ class Engine:
         self._step("fold")
         for folded in fold.fold_frame(records):
             self._step("folded")
-            if time.monotonic() >= self._checkpoint_due[partition]:
+            if folded.changed is not None or time.monotonic() >= self._checkpoint_due[partition]:
                 self._submit_with_checkpoint(fold, folded)
             else:
                 self._commits.submit(folded)
@@ -240,7 +250,8 @@ class Engine:
         self._fail(partition, error, None)
 
     def _fail(self, partition: int | None, error: BaseException, guilty: Folded | None) -> None:
-        code = EXIT_STALE if isinstance(error, StaleEpochError) else EXIT_BROKEN
+        codes: dict[type[BaseException], int] = {StaleEpochError: EXIT_STALE, SnapshotError: EXIT_USAGE}
+        code = codes.get(type(error), EXIT_BROKEN)
         deadline = threading.Timer(_NOTE_SECONDS, self._end_process, (code,))
         deadline.daemon = True
         deadline.start()
@@ -267,8 +278,11 @@ class Engine:
         return folded
 
     def _submit_with_checkpoint(self, fold: PartitionFold, folded: Folded) -> None:
-        """Hand over a frame with the state after it. A record folded with care goes alone: it must not be blamed."""
-        if folded.alone is None:
+        """Hand over a frame with the state after it. A record folded with care goes alone: it must not be blamed.
+
+        A change of configuration never goes without its state: what is below it is of another model.
+        """
+        if folded.alone is None or folded.changed is not None:
             self._take_checkpoint(fold, folded)
             self._commits.submit(folded)
             return
@@ -288,21 +302,26 @@ class Engine:
         )
 
     def _load_past(self, wanted: Sequence[Wanted], before: int) -> Past:
-        """Read twins' past once everything folded so far is in the ledger. Waits for the database."""
+        """Read twins' past as it was before an offset."""
+        return self._asked(lambda connection: load_past(connection, self._model.kind, wanted, before))
+
+    def _asked(self, ask: Callable[[psycopg.Connection[Any]], T]) -> T:
+        """Ask the ledger once everything folded so far is in it. Waits for the database."""
         while not (self._stopping or self._commits.ended):
             try:
                 if not self._commits.flush(_RETRY_SECONDS):
                     self._metrics.backpressure.set(1)
                     continue
                 with self._connected().transaction():
-                    past = load_past(self._connected(), self._model.kind, wanted, before)
+                    answer = ask(self._connected())
                 self._metrics.backpressure.set(0)
-                return past
+                self.moved_at = time.monotonic()  # a change of configuration asks for long, and is no stall
+                return answer
             except psycopg.Error as error:
                 if not away(error):
                     raise
                 self._metrics.backpressure.set(1)
-                log.warning("database away; cannot read the past yet", error=str(error).strip()[:200])
+                log.warning("database away; cannot ask it yet", error=str(error).strip()[:200])
                 self._disconnect()
                 time.sleep(_RETRY_SECONDS)
         raise InterruptedError("told to stop while waiting for the database; the frame is folded at the next start")

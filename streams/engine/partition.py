@@ -7,18 +7,21 @@ from dataclasses import replace
 
 import msgspec
 
+from schemas.bioreactor import ConfigurationChanged
 from schemas.effects import Effect, RejectData
-from schemas.errors import printable
+from schemas.errors import SnapshotError, printable
 from schemas.ids import effect_id
 from schemas.instants import Instant, format_instant
 from streams.ledger.claims import Checkpoint, Claim
 from streams.ledger.connect import blames_record
-from streams.ledger.folded import Folded, Skip
-from twins.block import Block, Effects, Model, Past, Wanted
+from streams.ledger.folded import Changed, Folded, Skip
+from twins.block import Adopts, Block, Effects, Model, Past, Wanted
+from twins.changing import changed_of, read_change
 from twins.frame import UNKNOWN_TIME, Frame, FrameReader, RawRecord, Refused, known_at_of
 
 MOST_SKIPS = 16  # of one frame
 LoadPast = Callable[[Sequence[Wanted], int], Past]
+ModelAfter = Callable[[int, int, ConfigurationChanged], Model | None]  # partition, offset, what a record says
 
 TROUBLED_EXITS = 2  # after so many, records are folded with care
 _MARK_RECORDS = 64  # folded with care, at most so many are folded again after one that raised
@@ -35,15 +38,25 @@ class PartitionFold:
         Whose records these are.
     load_past : callable
         Gives twins their kept past, as it was before an offset.
+    model_after : callable
+        Gives the model that a record changes to, None where the record may not change it.
     """
 
-    def __init__(self, model: Model, topic: str, partition: int, load_past: LoadPast) -> None:
+    def __init__(
+        self,
+        model: Model,
+        topic: str,
+        partition: int,
+        load_past: LoadPast,
+        model_after: ModelAfter = lambda *_: None,
+    ) -> None:
         self.topic = topic
         self.partition = partition
         self.next_offset = 0
         self.epoch = 0
         self._model = model
         self._load_past = load_past
+        self._model_after = model_after
         self._reader = FrameReader(topic, partition)
         self.block: Block = model.empty()
         self._skipped: frozenset[int] = frozenset()
@@ -68,7 +81,10 @@ class PartitionFold:
         return self.next_offset
 
     def fold(self, records: Sequence[RawRecord]) -> Folded | None:
-        """Fold records that follow on, as one; give None where all of them were folded before."""
+        """Fold records that follow on, as one; give None where all of them were folded before.
+
+        A change of configuration counts only alone, as `fold_frame` hands it on.
+        """
         fresh = self._fresh(records)
         return self._fold(fresh) if fresh else None
 
@@ -79,11 +95,17 @@ class PartitionFold:
             at = rest[0].offset
             edge = next((edge for edge in (self._careful_from, self._careful_until) if at < edge), None)
             part = rest if edge is None else [record for record in rest if record.offset < edge]
+            part = self._up_to_change(part)
             rest = rest[len(part) :]
             if self._careful_from <= at < self._careful_until:
                 yield from self._fold_carefully(part)
             else:
                 yield self._fold(part)
+
+    @property
+    def model(self) -> Model:
+        """What the twins are computed with now."""
+        return self._model
 
     def checkpoint(self) -> Checkpoint:
         """The state as it stands."""
@@ -94,7 +116,32 @@ class PartitionFold:
             return records
         return [record for record in records if record.offset >= self.next_offset]
 
+    def _up_to_change(self, records: Sequence[RawRecord]) -> Sequence[RawRecord]:
+        """Give the records before the first that tells of a change of configuration; that one alone if it is first."""
+        for place, record in enumerate(records):
+            if not record.key and read_change(self.topic, self.partition, record) is not None:
+                return records[: max(1, place)]
+        return records
+
+    def _adopt(self, record: RawRecord) -> Folded | None:
+        """Go on with another configuration, if the record says so and may; None where it is another record."""
+        frame = None if record.key else read_change(self.topic, self.partition, record)
+        if frame is None or record.offset in self._skipped or changed_of(frame).before != self._model.name:
+            return None
+        model = self._model_after(self.partition, record.offset, changed_of(frame))
+        if model is None:
+            return None
+        block, before = model.empty(), self.checkpoint()
+        if not isinstance(block, Adopts):
+            raise SnapshotError(f"expected twins that can change their configuration, {model.kind} cannot")
+        effects = block.adopt(self.block, frame, lambda wanted: self._load_past(wanted, record.offset))
+        self.block, self._model, self.next_offset = block, model, record.offset + 1
+        changed = Changed(changed_of(frame), before)
+        return Folded(frame, effects, self.epoch, self.next_offset, {}, changed=changed)
+
     def _fold(self, records: Sequence[RawRecord], skips: Sequence[Skip] = ()) -> Folded:
+        if len(records) == 1 and not skips and (adopted := self._adopt(records[0])) is not None:
+            return adopted
         left_out = self._skipped | {skip.offset for skip in skips}
         kept = [record for record in records if record.offset not in left_out] if left_out else records
         if kept:
@@ -128,6 +175,8 @@ class PartitionFold:
                 for earlier in since:
                     self._fold([earlier])
                 folded = self._fold([record], [Skip(record.offset, f"{type(error).__name__}: {error}")])
+                mark, start, since = self.block.snapshot(), self.next_offset, []
+            if folded.changed is not None:  # a mark of the configuration before it is of no more use
                 mark, start, since = self.block.snapshot(), self.next_offset, []
             folded.alone = record.offset
             yield folded

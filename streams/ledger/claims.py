@@ -142,26 +142,35 @@ def save_checkpoint(
     connection: psycopg.Connection[Any], topic: str, partition: int, checkpoint: Checkpoint, *, anchor: bool
 ) -> None:
     """Write a checkpoint in the caller's transaction; the live one replaces the last, an anchor stays."""
-    digest = hashlib.sha256(checkpoint.body).digest()
-    described = msgspec.json.encode(program()).decode()
     connection.execute(
         "delete from checkpoint where topic = %s and partition = %s and kind = 'live'", (topic, partition)
     )
     for kind in ("live", "anchor") if anchor else ("live",):
-        connection.execute(
-            "insert into checkpoint (topic, partition, kind, next_offset, model, program, sha256, body)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-            (topic, partition, kind, checkpoint.next_offset, checkpoint.model, described, digest, checkpoint.body),
-            binary=True,
-        )
+        _write(connection, topic, partition, kind, checkpoint)
 
 
-def anchored_today(connection: psycopg.Connection[Any], topic: str, partition: int) -> bool:
-    """Tell whether an anchor of this day (UTC) is kept."""
+def save_anchor(connection: psycopg.Connection[Any], topic: str, partition: int, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint that stays, in the caller's transaction."""
+    _write(connection, topic, partition, "anchor", checkpoint)
+
+
+def _write(connection: psycopg.Connection[Any], topic: str, partition: int, kind: str, checkpoint: Checkpoint) -> None:
+    digest = hashlib.sha256(checkpoint.body).digest()
+    described = msgspec.json.encode(program()).decode()
+    connection.execute(
+        "insert into checkpoint (topic, partition, kind, next_offset, model, program, sha256, body)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+        (topic, partition, kind, checkpoint.next_offset, checkpoint.model, described, digest, checkpoint.body),
+        binary=True,
+    )
+
+
+def anchored_today(connection: psycopg.Connection[Any], topic: str, partition: int, model: str) -> bool:
+    """Tell whether an anchor of this day (UTC) and model is kept."""
     row = connection.execute(
-        "select 1 from checkpoint where topic = %s and partition = %s and kind = 'anchor'"
+        "select 1 from checkpoint where topic = %s and partition = %s and kind = 'anchor' and model = %s"
         " and created_at >= date_trunc('day', now(), 'UTC') limit 1",
-        (topic, partition),
+        (topic, partition, model),
     ).fetchone()
     return row is not None
 

@@ -14,7 +14,7 @@ import psycopg
 
 from schemas.errors import StaleEpochError
 from schemas.instants import parse_instant
-from streams.ledger import binary, claims
+from streams.ledger import binary, changes, claims
 from streams.ledger.folded import Folded, Fresh, Output, Said, known_days
 from streams.ledger.numbers import Numbers
 from streams.ledger.partitions import Partitions
@@ -108,6 +108,7 @@ class Committer:
         self._step("present")
         self._outputs.write(connection, [output for one in fresh for _, output in one.outputs])
         self._step("outputs")
+        self._write_changes(connection, folded, applied)
         self._write_checkpoints(connection, folded)
         self._step("checkpoint")
         return rows
@@ -258,6 +259,17 @@ class Committer:
         _copy(connection, "memory (known_at, twin_no, kind, event_time, rec_offset, body)", rows)
         return len(rows)
 
+    def _write_changes(
+        self, connection: psycopg.Connection[Any], folded: Sequence[Folded], applied: dict[tuple[str, int], int]
+    ) -> None:
+        """Note each change of configuration, once, and close what was before it with an anchor."""
+        for one in folded:
+            place = (one.frame.topic, one.frame.partition)
+            if one.changed is not None and one.frame.first >= applied[place]:
+                changes.note_made(connection, *place, one.frame.first, one.changed.data)
+                claims.save_anchor(connection, *place, one.changed.before)
+                self._anchored.pop(place, None)
+
     def _write_checkpoints(self, connection: psycopg.Connection[Any], folded: Sequence[Folded]) -> None:
         for one in folded:
             for skip in one.skips:
@@ -270,7 +282,7 @@ class Committer:
         for (topic, partition), checkpoint in newest.items():
             day = self._today(connection)
             anchor = self._anchored.get((topic, partition)) != day and not claims.anchored_today(
-                connection, topic, partition
+                connection, topic, partition, checkpoint.model
             )
             claims.save_checkpoint(connection, topic, partition, checkpoint, anchor=anchor)
             connection.execute(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.bioreactor import ConfigurationChanged
 from schemas.effects import Effect, write_effect
 from schemas.instants import DAY
 from schemas.topics import OUTPUTS
@@ -36,6 +37,14 @@ class Skip:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change of configuration that a record made, and the state before it."""
+
+    data: ConfigurationChanged
+    before: Checkpoint
+
+
 @dataclass(slots=True)
 class Folded:
     """What folding one frame gave, with all that its commit needs."""
@@ -48,6 +57,7 @@ class Folded:
     checkpoint: Checkpoint | None = None
     skips: list[Skip] = field(default_factory=list)
     alone: int | None = None  # offset of the one record, where it was folded with care
+    changed: Changed | None = None  # then the frame holds that one record
 
 
 class Said(NamedTuple):

@@ -15,11 +15,12 @@ _US = "(extract(epoch from {0}) * 1000000)::bigint"
 
 _MARKS = f"""
 select w.i, {_US.format("m.event_time")}, m.rec_offset, m.body
-from unnest(%(i)s::int[], %(no)s::int[], %(since)s::timestamptz[]) as w(i, no, since)
+from unnest(%(i)s::int[], %(no)s::int[], %(since)s::timestamptz[], %(marks_from)s::bigint[]) as w(i, no, since, least)
 cross join lateral (
     select * from (
         select distinct on (event_time) event_time, rec_offset, body from memory
         where twin_no = w.no and kind = 'mark' and event_time <= w.since and rec_offset < %(before)s
+            and rec_offset >= w.least
         order by event_time desc, rec_offset desc
     ) newest where body is not null order by event_time desc limit 1
 ) m
@@ -27,10 +28,11 @@ cross join lateral (
 
 _INPUTS = f"""
 select w.i, {_US.format("m.event_time")}, m.rec_offset, m.body
-from unnest(%(i)s::int[], %(no)s::int[], %(start)s::timestamptz[]) as w(i, no, start)
+from unnest(%(i)s::int[], %(no)s::int[], %(start)s::timestamptz[], %(until)s::timestamptz[]) as w(i, no, start, until)
 cross join lateral (
     select distinct on (event_time) event_time, rec_offset, body from memory
     where twin_no = w.no and kind = 'input' and event_time >= w.start and rec_offset < %(before)s
+        and (w.until is null or event_time < w.until)
     order by event_time, rec_offset desc
 ) m
 order by 1, 2
@@ -60,15 +62,20 @@ def load_past(connection: psycopg.Connection[Any], kind: str, wanted: Sequence[W
     index = [i for i, _ in known]
     twin_nos = [numbers[one.key] for _, one in known]
     cursor = connection.cursor(binary=True)
+    since = [_text(one.since) for _, one in known]
+    marks_from = [before if one.whole else one.marks_from for _, one in known]
     marks = {
         i: Memory(wanted[i].key, "mark", int(at), int(offset), bytes(body))
         for i, at, offset, body in cursor.execute(
-            _MARKS, {"i": index, "no": twin_nos, "since": [_text(one.since) for _, one in known], "before": before}
+            _MARKS, {"i": index, "no": twin_nos, "since": since, "marks_from": marks_from, "before": before}
         )
     }
     inputs: dict[int, list[Memory]] = {}
-    starts = [_text(marks[i].event_time if i in marks else 0) for i in index]
-    for i, at, offset, body in cursor.execute(_INPUTS, {"i": index, "no": twin_nos, "start": starts, "before": before}):
+    starts = [_text(marks[i].event_time if i in marks else one.since if one.whole else 0) for i, one in known]
+    until = [None if one.until is None else _text(one.until) for _, one in known]
+    for i, at, offset, body in cursor.execute(
+        _INPUTS, {"i": index, "no": twin_nos, "start": starts, "until": until, "before": before}
+    ):
         inputs.setdefault(i, []).append(
             Memory(wanted[i].key, "input", int(at), int(offset), None if body is None else bytes(body))
         )

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from schemas.effects import order_of
 from schemas.errors import InvalidFieldError
 from schemas.instants import DAY, Instant
@@ -134,6 +136,12 @@ async def sum_feeds(connection: Connection, span: Span) -> list[Row]:
         span.parameters(),
     )
     return await rows.fetchall()
+
+
+async def read_configurations(connection: Connection, models: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Give the configurations that are kept of these models."""
+    rows = await connection.execute("select model, body from configuration where model = any(%s)", (list(models),))
+    return {row["model"]: dict(msgspec.json.decode(bytes(row["body"]))) for row in await rows.fetchall()}
 
 
 async def read_models(connection: Connection, span: Span) -> list[Row]:

@@ -70,6 +70,7 @@ class Raw:
     gaps: list[Row]
     audit: Row | None
     anchors: list[Row]
+    configurations: dict[str, BioreactorConfig]  # by model, as the ledger keeps them
 
     def place(self, offset: int) -> str:
         """Name a record of the run."""
@@ -87,7 +88,7 @@ def assemble(raw: Raw, config: BioreactorConfig, written_by: str) -> RunReport:
     process = None if last is None else last["data"].get("process")
     return RunReport(
         FORMAT, _identity(raw, facts, started, started_at), _origin(raw), uses,
-        cards_of(uses, config, started, started_at, process), raw.step_hours, tuple(_results(raw)),
+        cards_of(uses, config, started, started_at, process, raw.configurations), raw.step_hours, tuple(_results(raw)),
         tuple(_checks(raw)), assays, tuple(_feeds(raw)), raw.alarms, tuple(_deviations(raw)),
         tuple(
             Rejected(row["reason"], row["own"], row["n"], row["first"], row["last"], (row["example"] or "")[:80])

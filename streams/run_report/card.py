@@ -1,12 +1,14 @@
 """The model cards of a report: equations with their source, validity, and every parameter with where it comes from.
 
-The ledger keeps of a configuration only the hash in the model's name. So the values of a configuration are shown only
-where its own hash is that of the run; else the card says what is missing.
+Values of a configuration are shown only where the hash in the model's name is its own: those of the ledger, and of the
+one at hand for runs from before the ledger kept them. Else the card says what is missing.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from streams.run_report.document import ModelCard, ModelUse, ParameterUse
@@ -39,7 +41,12 @@ Data = dict[str, Any]  # Any: the data of an event or effect, which is JSON
 
 
 def cards_of(
-    uses: tuple[ModelUse, ...], config: BioreactorConfig, started: Data, started_at: str | None, process: Data | None
+    uses: tuple[ModelUse, ...],
+    config: BioreactorConfig,
+    started: Data,
+    started_at: str | None,
+    process: Data | None,
+    kept: Mapping[str, BioreactorConfig] = MappingProxyType({}),
 ) -> tuple[ModelCard, ...]:
     """Give the card of each model that made estimates.
 
@@ -53,18 +60,21 @@ def cards_of(
         The data of `batch_started`, empty without a batch; `started_at` is its record.
     process : dict or None
         `process` of the last estimate.
+    kept : mapping
+        Configurations by model, as the ledger keeps them.
     """
     has = model_name(config)
+    of = {has: config, **kept}
     cards = [
-        _growth(name, config if name == has else None, has, started.get("parameters") or {}, started_at)
+        _growth(name, of.get(name), has, started.get("parameters") or {}, started_at)
         for name in dict.fromkeys(use.model for use in uses)
         if name.startswith("growth@")
     ]
-    known = any(use.model == has for use in uses)
     for name in dict.fromkeys(use.process for use in uses):
         if name is not None:
             mine = process if process is not None and process.get("model") == name else None
-            cards.append(_process(name, config if known else None, has, uses, mine))
+            ran = [of[use.model] for use in uses if use.process == name and use.model in of]
+            cards.append(_process(name, ran[-1] if ran else None, has, uses, mine))
     return tuple(cards)
 
 

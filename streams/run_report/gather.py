@@ -17,6 +17,7 @@ from streams.ledger.reads_run import Row, Span
 from streams.ledger.reads_twins import find_twin
 from streams.run_report.alarms import alarms_of, assessed, stretch_of
 from streams.run_report.assemble import Raw, assemble
+from streams.run_report.configuration import kept_configurations
 from streams.run_report.document import RunReport
 from twins.bioreactor.config import BioreactorConfig
 
@@ -68,7 +69,7 @@ async def make_report(connection: Connection, choice: Choice, config: Bioreactor
     choice : Choice
         Of what, and as known when.
     config : BioreactorConfig
-        The configuration at hand, for the model card.
+        The configuration at hand, for model cards of which the ledger keeps none.
     written_by : str
         The program that writes the report.
 
@@ -109,11 +110,13 @@ async def _gather(connection: Connection, choice: Choice) -> Raw:
     made_at = [round(found.start + share * (found.end - found.start)) for share in SHARES]
     forecasts = await reads_run.read_effects_at(connection, span, "forecast", made_at, "first word")
     targets = [_targets(one, found.end) for one in forecasts]
+    models = await reads_run.read_models(connection, span)
+    documents = await reads_run.read_configurations(connection, [row["model"] for row in models])
     gap_seconds, gaps = await reads_run.read_gaps(connection, span, GAP_SECONDS, GAP_TIMES)
     return Raw(
         choice.kind, choice.unit, span, found.batch, found.started, found.ended, found.batches, counted,
         await reads_run.count_effects(connection, span), facts, await reads_run.sum_feeds(connection, span),
-        await reads_run.read_models(connection, span), step, times,
+        models, step, times,
         await reads_run.read_effects_at(connection, span, "estimate", [t for t, _ in times]), points,
         await reads_run.read_effects_at(connection, span, "estimate", points),
         await reads_run.read_measured(connection, span, "biomass", DOTS),
@@ -123,6 +126,7 @@ async def _gather(connection: Connection, choice: Choice) -> Raw:
         await reads_run.count_run_rejects(connection, span, first, last), gap_seconds, gaps,
         await reads_run.read_audit_head(connection, known_at),
         [] if first is None or last is None else await reads_run.read_anchors(connection, span, first, last),
+        kept_configurations(documents),
     )  # fmt: skip
 
 

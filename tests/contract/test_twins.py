@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.twins.bioreactor.golden_runs import document_of, golden_of
-from tests.unit.twins.bioreactor.script import records_of, wild_events, with_cells
+from tests.unit.twins.bioreactor.script import Script, records_of, wild_events, with_cells
 from twins import checks
 from twins.bioreactor import BioreactorBlock, BioreactorModel
 from twins.block import Effects, Past
@@ -252,3 +252,30 @@ def test_the_checks_find_a_planted_defect(defect: type[BioreactorBlock], check: 
     records: Sequence[checks.PlainRecord] = records_of(wild_events(1, 400 if defect is Hasty else 40))
     with pytest.raises(AssertionError):
         check(Planted(defect), records)
+
+
+LATER: dict[str, Any] = {**CONFIG, "limits": CONFIG["limits"][1:], "charts": [], "golden": None, "consequences": []}
+LATER_PROCESS: dict[str, Any] = {**PROCESS, "process": {**PROCESS["process"], "unsure": {"mu_m": 0.3}}}
+
+
+def settling() -> list[Any]:
+    """Readings of every unit after all else, so that late ones are folded."""
+    script = Script()
+    for turn, unit in enumerate(["BR-0", "BR-1", "BR-2"] * 2):
+        script.unit = unit
+        script.read(4 * 3600 + 90 * turn, 1.0, also={"id": f"end-{turn}"})
+    return records_of(script.events)
+
+
+@settings(max_examples=2, deadline=None)
+@given(seed=st.integers(0, 2**32), at=st.integers(1, 60), back=st.booleans())
+def test_taken_over_they_believe_what_they_would_have(seed: int, at: int, back: bool) -> None:
+    records = records_of(wild_events(seed, 60))
+    models = model(), BioreactorModel.from_config(LATER)
+    checks.check_adopting_itself(model(), records, at)
+    checks.check_adoption(*(models[::-1] if back else models), records, at, settling())
+
+
+def test_taken_over_a_process_model_believes_what_it_would_have() -> None:
+    records = records_of(with_cells(wild_events(5, 30)))
+    checks.check_adoption(process(), BioreactorModel.from_config(LATER_PROCESS), records, 20, settling())

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from schemas.errors import SnapshotError
 from twins.bioreactor import emit
+from twins.bioreactor.adopt import Configured, clear_changed, kept_rules, take_over
 from twins.bioreactor.config import BioreactorConfig, model_name, read_config
 from twins.bioreactor.folding import Folding
 from twins.bioreactor.intake import Columns, Intake, columns_of, take_in, wanted
@@ -16,7 +19,8 @@ from twins.bioreactor.rows import NO_ITEMS, write_row
 from twins.bioreactor.snapshot import read_snapshot, write_snapshot
 from twins.bioreactor.speech import Speech
 from twins.bioreactor.state import State
-from twins.block import Effects, Past, Wanted
+from twins.block import Block, Effects, LoadPast, Past, Wanted
+from twins.changing import changed_of
 from twins.frame import Frame
 
 KIND = "bioreactor"
@@ -41,6 +45,11 @@ class BioreactorModel:
             With what was expected, what came and where.
         """
         return cls(read_config(document))
+
+    def document(self) -> dict[str, Any]:
+        """Give the whole configuration, defaults included, as JSON that `from_config` reads."""
+        said: dict[str, Any] = msgspec.to_builtins(self.config)
+        return said
 
     def empty(self) -> BioreactorBlock:
         """Give a block without twins."""
@@ -100,6 +109,22 @@ class BioreactorBlock:
         state = State(self._config)
         read_snapshot(state, body, self._name)
         self._state, self._seen = state, None
+
+    def adopt(self, old: Block, frame: Frame, load: LoadPast) -> Effects:
+        """Take over all twins of a block with another configuration. See `twins/block.py`."""
+        if not isinstance(old, BioreactorBlock):
+            raise SnapshotError(f"expected a block of bioreactors, received one of {old.kind}")
+        before = Configured(State(old._config), old._config)
+        read_snapshot(before.state, old.snapshot(), old._name)  # a copy: what is cleared is cleared in it
+        after = Configured(State(self._config), self._config)
+        effects = Effects(np.ones(1, dtype=np.bool_))
+        speech = Speech(before.state, old._config, columns_of(frame))
+        kept = kept_rules(before, after)
+        clear_changed(before.state, kept, speech, changed_of(frame).change)
+        emit.assemble(speech.pending, effects, before.state, frame.topic, frame.partition, self._name)
+        take_over(after, before, kept, load, frame.first, effects)
+        self._state, self._seen = after.state, None
+        return effects
 
     def keys(self) -> Sequence[str]:
         """Give the keys of all twins, in the order they began."""

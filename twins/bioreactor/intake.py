@@ -156,7 +156,7 @@ def wanted(state: State, intake: Intake) -> list[Wanted]:
             int(state.heard[slot] // MINUTE), int(state.dirty[slot]), *(times[every.late[mine]] // MINUTE).tolist()
         )
         again = sorted(set(times[every.again[mine]].tolist()))
-        asked.append(Wanted(state.keys[slot], max(since, 0) * MINUTE, tuple(again)))
+        asked.append(Wanted(state.keys[slot], max(since, 0) * MINUTE, tuple(again), state.marks_from))
     return asked
 
 

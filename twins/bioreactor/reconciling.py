@@ -92,10 +92,12 @@ class Reconciling:
             r[:] = self.beginning[:, 0]
             for k in range(len(self._given)):
                 self._reset(r, k, change.event_time)
-        elif change.order == OTHER_PROBE:
+        elif change.order == OTHER_PROBE and change.name in self.places:  # it was another configuration's, else
             self._reset(r, self.places[change.name], change.event_time)
         elif change.order == SAMPLED:
             for tag, value in change.parameters:
+                if tag not in self.places:
+                    continue
                 at = self.places[tag] * ROWS
                 r[at + SAID], r[at + SAID_AT] = value, change.event_time
 

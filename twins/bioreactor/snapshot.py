@@ -30,7 +30,7 @@ _WIDE = (
 )
 
 
-class Header(Struct, frozen=True):
+class Header(Struct, frozen=True, omit_defaults=True):
     """All of the snapshot that is not an array, and what the arrays are."""
 
     version: int
@@ -41,6 +41,7 @@ class Header(Struct, frozen=True):
     columns: list[tuple[str, str]]
     clock: list[int]
     arrays: list[tuple[str, str, tuple[int, ...]]]
+    marks_from: int = 0  # came later: not written while no configuration was changed
 
 
 _ENCODE = msgspec.msgpack.Encoder()
@@ -66,6 +67,7 @@ def write_snapshot(state: State, model: str) -> bytes:
         state.columns,
         state.clock,
         [(name, array.dtype.str, array.shape) for name, array in arrays],
+        state.marks_from,
     )
     head = _ENCODE.encode(header)
     return b"".join([MAGIC, len(head).to_bytes(8, "little"), head, *(array.tobytes() for _, array in arrays)])
@@ -122,6 +124,13 @@ def read_snapshot(state: State, body: bytes, model: str) -> None:
     state.columns = list(header.columns)
     state.column_of = {pair: place for place, pair in enumerate(state.columns)}
     state.clock = list(header.clock)
+    state.marks_from = header.marks_from
+    derive(state)
+
+
+def derive(state: State) -> None:
+    """Derive what follows from a state that was just filled."""
+    used = len(state)
     for slot, batch in enumerate(state.batches):
         state.parameters[slot] = state.table.index_of(batch.parameters)
         state.refresh(slot)

@@ -96,6 +96,7 @@ class State:
         self.columns: list[tuple[str, str]] = []
         self.column_of: dict[tuple[str, str], int] = {}
         self.clock: list[int] = []
+        self.marks_from = 0  # the offset of the newest change of what beliefs follow from; older marks do not count
         for name, (dtype, width, fill) in LAYOUT.items():
             setattr(self, name, _filled(0, width, dtype, fill))
         self.value = np.zeros((0, 0))  # (twin, column): newest by event time

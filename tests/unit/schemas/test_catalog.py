@@ -36,6 +36,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "composition": {"glucose": {"value": 25, "unit": "mmol/L"}},
     },
     "time.passed": {},
+    "configuration.changed": {"change": 1, "before": "growth@1+a", "after": "growth@1+b", "approval": "0" * 64},
 }
 BROKEN: list[dict[str, Any]] = [{"nobody": 1}, {"batch": ""}, {"batch": "a\x00"}, {"batch": "a\n"}, {"channels": []}]
 

@@ -12,11 +12,14 @@ import msgspec
 import pytest
 
 from schemas.instants import HOUR, parse_instant
+from streams.changing import keep
+from streams.ledger.connect import connect
 from streams.run_report import NoSuchRunError, RunReport, report_id, write_html, write_json
 from streams.run_report.markup import VOID
 from tests.support.engines import rows_of
 from tests.unit.streams.run_report.made import EXAMPLES, ledger, records_of, records_of_file, report
 from tests.unit.twins.bioreactor.script import BEGIN, Script
+from twins.bioreactor import BioreactorModel
 
 pytestmark = pytest.mark.postgres
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
@@ -215,6 +218,17 @@ def test_the_card_shows_values_only_of_the_configuration_that_the_run_had(late: 
     assert shown["K_S"].believed is None
     bare = report(cho, unit).cards[1]
     assert {one.name for one in bare.parameters} == set(config["process"]["unsure"])
+
+
+def test_the_card_takes_the_configuration_from_the_ledger_whatever_is_at_hand(postgres_server: Any) -> None:
+    config = {"parameters": {"assay_relative_sd": 0.2}}
+    uri = ledger(postgres_server, records_of_file("late_assay.jsonl")[:200], config)
+    with connect(uri, name="test") as connection:
+        keep(connection, BioreactorModel.from_config(config))
+    made = report(uri, "BR-102")
+    assert made.cards[0].note == ""
+    assert {one.name: one.value for one in made.cards[0].parameters}["assay_relative_sd"] == 0.2
+    assert report_id(made) == report_id(report(uri, "BR-102", config=config))
 
 
 def test_a_process_model_brings_its_states_into_results_charts_and_forecasts(cho: str) -> None:
