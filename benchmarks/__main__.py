@@ -25,6 +25,7 @@ BENCHMARKS = {
     "features": "what each feature of the bioreactor twin costs a unit's minute",
     "charts": "false alarms of the charts on innovations, and how soon they see a probe that jumps",
     "faults": "how fast and how surely faults of a vessel in closed loop are found and named, and how often wrongly",
+    "mspc": "golden batch on public data of yours, beside published figures",
     "kills": "kill -9 at random points: records lost and doubled",
 }
 FOLDERS = {

@@ -18,6 +18,7 @@ import numpy as np
 import psycopg
 
 from benchmarks import load as loads
+from benchmarks.cultures import assay_step
 from benchmarks.latency import of_alerts, of_readings, read_marks
 from benchmarks.processes import Child, CpuMeter
 from benchmarks.report import Bar, Report, add_out, given
@@ -35,7 +36,8 @@ from benchmarks.servers import (
 )
 from streams.transports.access import LogReader, open_reader
 
-TWINS_BAR, ALERT_BAR_SECONDS, ALERT_TWINS = 30_000, 0.3, 10_000
+TWINS_BAR, FULL_BAR, ALERT_BAR_SECONDS, ALERT_TWINS = 30_000, 10_000, 0.3, 10_000
+FULL_TWIN = Path(__file__).parent / "full_twin.json"
 _SAMPLE_SECONDS = 0.5
 _FIRST_SECONDS = 120.0
 _DRAIN_SECONDS = 60.0
@@ -54,6 +56,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tick", type=float, default=0.1, help="the load appends what fell due each so many seconds")
     parser.add_argument("--crossing-seconds", type=int, default=1000, help="each unit crosses a limit once in so many")
     parser.add_argument("--moving", action="store_true", help="values move with the process (a dearer load)")
+    parser.add_argument("--twin", choices=("thin", "full"), default="thin", help="full: fed CHO cultures, all features")
+    parser.add_argument("--config", type=Path, help="configuration of the twins; full has one of its own")
+    parser.add_argument("--assays-within", type=int, default=600, help="full: one assay a unit within so many seconds")
     parser.add_argument("--scratch", type=Path, help="folder for the servers' data")
     add_out(parser)
     options = parser.parse_args(arguments)
@@ -77,9 +82,11 @@ def _numbers(options: argparse.Namespace, held: list[bool]) -> Any:
 
 
 def _run(report: Report, transport: str, twins: int, options: argparse.Namespace) -> bool:
+    full = options.twin == "full"
     load = loads.Load(
-        "", None, twins, options.warm_up + options.seconds, options.tick, options.moving, options.crossing_seconds
-    )
+        "", None, twins, options.warm_up + options.seconds, options.tick, options.moving, options.crossing_seconds,
+        cultures=full, assays_within=options.assays_within if full else 0,
+    )  # fmt: skip
     workers = options.workers if transport == "kafka" else 1
     with stage(transport, options.scratch) as where:
         row = _measure(where, load, workers, options)
@@ -101,7 +108,9 @@ def _measure(where: Stage, load: loads.Load, count: int, options: argparse.Names
         psycopg.connect(where.uri, autocommit=True, application_name="benchmark") as connection,
     ):
         names = ["worker", *(f"worker {n}" for n in range(2, count + 1))]
-        workers = {name: stack.enter_context(start_worker(where, name)) for name in names}
+        config = options.config or (FULL_TWIN if options.twin == "full" else None)
+        settings: dict[str, Any] = {} if config is None else {"bioreactor_config": config.resolve()}
+        workers = {name: stack.enter_context(start_worker(where, name, **settings)) for name in names}
         worker = workers["worker"]
         await_owner(where, worker)
         first = json.loads(source.hear())["first"]
@@ -132,6 +141,7 @@ def _measure(where: Stage, load: loads.Load, count: int, options: argparse.Names
         readings = of_readings(connection, since, until, durable)
         said_per_s = _said(connection, since, until)
         rejects = _count(connection, "select count(*) from effect where kind = 'reject'")
+        assays = _count(connection, "select count(*) from fact where type = 'bioreactor.assay_resulted'")
         rows = sum(_count(connection, f"select count(*) from {table}") for table in ("reading", "fact"))
     rate = load.twins
     growth = _slope(lags) / rate
@@ -153,6 +163,8 @@ def _measure(where: Stage, load: loads.Load, count: int, options: argparse.Names
             "alert_p50_s": alerts["p50_s"],
             "alert_p99_s": alerts["p99_s"],
             "alert_max_s": alerts["max_s"],
+            "assays": assays,
+            "assays_told": _assays_told(load, said["first_step"]),
             "lost": lost,
             "rejects": rejects,
             "commits_per_s": sum(int(((at >= since) & (at < until)).sum()) for at in durable) / options.seconds,
@@ -170,11 +182,16 @@ def _judge(report: Report, options: argparse.Namespace) -> None:
     for transport in options.transport.split(","):
         runs = [row for row in report.tables["runs"] if row["transport"] == transport]
         held = max([row["twins"] for row in runs if row["held"]], default=0)
-        report.bars.append(Bar(f"{transport}: twins held {options.seconds} s", TWINS_BAR, held, "twins"))
+        bar = FULL_BAR if options.twin == "full" else TWINS_BAR
+        report.bars.append(Bar(f"{transport}: {options.twin} twins held {options.seconds} s", bar, held, "twins"))
         for row in runs:
             if row["twins"] == ALERT_TWINS and row["alert_p99_s"] is not None:
                 what = f"{transport}: reading to alert, p99 at {ALERT_TWINS}"
                 report.bars.append(Bar(what, ALERT_BAR_SECONDS, row["alert_p99_s"], "s", most=True))
+        for row in runs:
+            if row["assays_told"]:
+                what = f"{transport}: assays absorbed, {row['twins']} in {options.assays_within} s being the pace"
+                report.bars.append(Bar(what, row["assays_told"], row["assays"], "assays"))
     report.notes += [
         "`reading` and `alert` count from the record's append time in the log to the return of the COMMIT that holds "
         "it; the append is acknowledged a little after its append time, so these are upper bounds. Of several workers "
@@ -213,6 +230,14 @@ def _crossings(load: loads.Load, first_step: int, options: argparse.Namespace) -
     raised = sum(len(loads.crossing(load, step, *part)) for step in steps for part in _parts(load))
     cleared = sum(len(loads.crossing(load, step - 1, *part)) for step in steps for part in _parts(load))
     return raised + cleared
+
+
+def _assays_told(load: loads.Load, first_step: int) -> int:
+    """Count the assays that fell within the paced steps."""
+    if not load.assays_within:
+        return 0
+    steps = range(first_step, first_step + load.seconds)
+    return sum(assay_step(unit, load.twins, load.assays_within) in steps for unit in range(load.twins))
 
 
 def _parts(load: loads.Load) -> list[tuple[int, int]]:

@@ -22,6 +22,7 @@ import confluent_kafka
 import msgspec
 import numpy as np
 
+from benchmarks.cultures import Cultures
 from benchmarks.processes import module
 from connectors.bioreactor_simulation import Simulation
 from connectors.bioreactor_simulator import Simulator
@@ -39,7 +40,10 @@ _OXYGEN_LOW = rb"\g<1>3"  # % of saturation; the limit by default is 10
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to append. `crossing_seconds`: each unit crosses its limit once in so many seconds, for one reading."""
+    """What to append. `crossing_seconds`: each unit crosses its limit once in so many seconds, for one reading.
+
+    With `cultures` they are fed CHO cultures, each with one glucose assay within `assays_within` seconds (0: none).
+    """
 
     database: str
     broker: str | None
@@ -49,6 +53,8 @@ class Load:
     moving: bool = False  # values move with the simulated process; else each unit says the same all the time
     crossing_seconds: int = 1000
     seed: int = 1
+    cultures: bool = False
+    assays_within: int = 0
 
 
 class Sender(Protocol):
@@ -70,6 +76,15 @@ class Fleet:
 
     def __init__(self, load: Load, origin: float) -> None:
         self._load = load
+        self._simulator = self._cultures(origin) if load.cultures else self._simulated(origin)
+        self.first = self._simulator.records(0)
+
+    def _cultures(self, origin: float) -> Cultures:
+        load = self._load
+        return Cultures(load.twins, load.seed, int(origin) * SECOND, load.assays_within, packed=load.broker is None)
+
+    def _simulated(self, origin: float) -> Simulator:
+        load = self._load
         simulation = Simulation(
             units=load.twins,
             seed=load.seed,
@@ -78,8 +93,7 @@ class Fleet:
             feed_every_seconds=300.0,
             clock="wall",
         )
-        self._simulator = Simulator(simulation, fixed=not load.moving, packed=load.broker is None)
-        self.first = self._simulator.records(0)
+        return Simulator(simulation, fixed=not load.moving, packed=load.broker is None)
 
     def records(self, step: int, first: int, last: int) -> list[Outgoing]:
         """Make the records of units `first` to `last` (excluded) at a step."""

@@ -182,7 +182,10 @@ def check_header(mapping: Mapping, header: Sequence[str], where: str) -> None:
     used = {column for _, column in mapping.columns()}
     twice = [name for name in dict.fromkeys(header) if header.count(name) > 1]
     if twice and (mapping.header.others == "refuse" or used & set(twice)):
-        raise MappingError(f"expected each column once, received {twice[:5]} more than once, in {where}; {advice}")
+        form = "a table has one line of names and one mark between two columns; " if "" in twice else ""
+        raise MappingError(
+            f"expected each column once, received {twice[:5]} more than once, in {where}; {form}{advice}"
+        )
     missing = [name for name in mapping.header.columns if name not in header]
     if missing:
         raise MappingError(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from schemas.errors import SettingsError
 from schemas.instants import HOUR, MINUTE
 from twins.bioreactor.calibrated import COVERAGE, CalibrationSet, Made
-from twins.bioreactor.estimation.joint import SMALL, Joint
+from twins.bioreactor.estimation.joint import SMALL, Joint, own_step
 from twins.bioreactor.estimation.measurement import ln_gain
 from twins.bioreactor.estimation.outlook import Known, calibrate, carry, forecast_step
 from twins.bioreactor.models.coordinates import slope_of, state_of, to_coordinates
@@ -128,9 +128,9 @@ def check(process: Process, made: Made, states: Sequence[str]) -> None:
             f"expected whole hours, {SHORTEST_HOURS:g} or more, and minutes that divide 60, received {made.hours:g} h "
             f"and {made.signal_minutes} min"
         )
-    step = process.model.step_hours
+    step = own_step(process.model)
     steps = made.hours * 60 / made.signal_minutes * np.ceil(made.signal_minutes / 60 / step)
-    steps = made.runs * (steps + sum(leads_of(made.hours)) / forecast_step(step))
+    steps = made.runs * (steps + sum(leads_of(made.hours)) / forecast_step(process.model))
     if steps > MOST_STEPS:
         raise SettingsError(
             f"expected at most {MOST_STEPS} steps of the filter, received {steps:.3g} (runs, their hours and leads, by "

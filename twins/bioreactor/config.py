@@ -13,6 +13,9 @@ from schemas.instants import MINUTE
 from twins.alarming.suppression import Consequence as Line
 from twins.alarming.suppression import SuppressionTable
 from twins.bioreactor.advising import Advising
+from twins.bioreactor.models.model import is_stiff
+from twins.bioreactor.models.registry import MODELS as PROCESS_MODELS
+from twins.bioreactor.models.registry import find_model
 from twins.bioreactor.parameters.assumed_growth import GROWTH, INDEX
 from twins.bioreactor.process import Process
 from twins.bioreactor.process_section import ProcessSection, limit_units, said_of
@@ -282,6 +285,8 @@ def model_name(config: BioreactorConfig) -> str:
     if config.process is not None:
         said["process"] = said_of(config.process)
     _leave_out(said, _LATER)
+    if config.process is not None and is_stiff(find_model(PROCESS_MODELS, config.process.model)):
+        said["process"]["steps"] = "implicit"  # stepped explicitly once, and named without
     for limit in said["limits"]:
         for kind in ("alarm", "action", "proven"):
             if limit[kind] is not None:

@@ -55,7 +55,7 @@ def walk(process: Process, joint: Joint, begin: Floats, at: Ints, u: Floats) -> 
     u : array, shape (inputs, n)
         Inputs, held.
     """
-    longest, now = forecast_step(process.model.step_hours), begin
+    longest, now = forecast_step(process.model), begin
     for instants in at:
         hours = np.maximum((instants - now) / HOUR, 0.0)
         process.filter.predict(joint, np.zeros(len(now)), hours, u, longest)

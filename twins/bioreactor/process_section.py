@@ -15,7 +15,7 @@ from schemas.errors import SettingsError
 from schemas.units import CANONICAL, UNITS
 from twins.bioreactor.calibrated import CalibrationSet
 from twins.bioreactor.estimation.design import Channel, Design, Unsure, Wander
-from twins.bioreactor.models.model import Model, ProcessModel, StateInfo
+from twins.bioreactor.models.model import Model, ProcessModel, StateInfo, is_stiff
 from twins.bioreactor.models.registry import MODELS, check_parameter, find_model
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -185,7 +185,7 @@ def _with_values(model: ProcessModel, section: ProcessSection) -> Model:
     )
     return Model(
         model.name, model.version, model.name, model.states, model.inputs, parameters, model.outputs, model.rates,
-        model.step_hours,
+        model.step_hours, is_stiff(model),
     )  # fmt: skip
 
 

@@ -23,14 +23,14 @@ from scipy.special import ndtri
 
 from schemas.errors import SettingsError
 from twins.bioreactor.estimation.exchange import add_bolus
-from twins.bioreactor.estimation.joint import Joint, JointFilter
+from twins.bioreactor.estimation.joint import Joint, JointFilter, own_step
 from twins.bioreactor.models.coordinates import state_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STEP_HOURS = 0.5  # assumed: twice a forecast's step, short against the hours in which a culture uses up its substrate
-SLOWEST_STEP = 1 / 30  # hours; a model that needs shorter ones uses its substrate up within minutes
+SLOWEST_STEP = 1 / 30  # hours; an explicit model that needs shorter ones would not stay stable in such steps
 POINTS = 12  # that are looked at over the horizon
 ROUNDS = 4  # of the search for a rate, and for a bolus
 EMPTY = -0.8  # margins below say little of how much is lacking
@@ -85,16 +85,17 @@ def check_advice(filter_: JointFilter, floor: Floor, pump: Pump) -> None:
     Raises
     ------
     SettingsError
-        If the model has no feed of that state, is too fast for the coarse steps, or the feed holds no more of the
-        state than the floor.
+        If the model has no feed of that state, is too fast for the coarse steps and not stiff, or the feed holds no
+        more of the state than the floor.
     """
     model, state = filter_.design.model, filter_.states[floor.row]
     inputs = {one.name for one in model.inputs}
     if state.role != "concentration" or not {"feed_rate", f"feed_{state.name}"} <= inputs:
         raise SettingsError(f"expected a state that {model.name} can be fed, received {state.name}, in advice.state")
-    if model.step_hours < SLOWEST_STEP:
+    if own_step(model) < SLOWEST_STEP:
         raise SettingsError(
-            f"expected a model of a culture that uses its substrate up over hours, received {model.name}, in advice"
+            f"expected a model whose own step is {SLOWEST_STEP * 60:g} min or more, or that is stiff, received "
+            f"{own_step(model) * 60:.3g} min of {model.name}, in advice"
         )
     if not pump.composition[floor.row] > floor.value > 0.0:
         raise SettingsError(
@@ -268,7 +269,7 @@ class _Search:
 
     def _step(self, joint: Joint, u: Floats) -> None:
         """Carry to the next point, in place."""
-        longest = max(STEP_HOURS, self.filter.design.model.step_hours)
+        longest = max(STEP_HOURS, own_step(self.filter.design.model))
         self.filter.predict(joint, np.zeros(len(self.each)), self.each, u, longest)
 
     def _margin(self, joint: Joint) -> Floats:

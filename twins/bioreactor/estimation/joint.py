@@ -25,13 +25,16 @@ from schemas.errors import ShapeError
 from twins.bioreactor.estimation.batched import cholesky
 from twins.bioreactor.estimation.design import Design, Layout
 from twins.bioreactor.models.coordinates import bounds, coordinate_of, slope_of, state_of
+from twins.bioreactor.models.implicit import carry
 from twins.bioreactor.models.integrate import rk4
+from twins.bioreactor.models.model import ProcessModel, is_stiff
 
 Floats = NDArray[np.float64]
 
 Lane = Literal["unscented", "extended"]
 SPREADS: dict[Lane, float] = {"unscented": 3.0**0.5, "extended": 1e-4}  # sd from the mean to a point
 TOGETHER = 512  # units whose points are moved at once: what they need stays in the processor's cache
+STIFF_STEP_HOURS = 0.05  # between two draws of the points of a stiff model; it is CHO's own step
 SMALL = 0.01  # of a state's scale: what no model of a culture tells from nothing
 
 
@@ -147,9 +150,9 @@ class JointFilter:
         u : array, shape (inputs, n)
             Inputs, held over that time.
         longest : float, optional
-            Longest step [h]; without it the model's own, at which it stays stable over its whole range.
+            Longest step [h]; without it `own_step`.
         """
-        steps = np.ceil(hours / (longest or self.design.model.step_hours) * (1.0 - 1e-9))
+        steps = np.ceil(hours / (longest or own_step(self.design.model)) * (1.0 - 1e-9))
         each = hours / np.maximum(steps, 1.0)
         for turn in range(int(steps.max(initial=0.0))):
             moving = np.nonzero(turn < steps)[0]
@@ -262,7 +265,8 @@ class JointFilter:
         for row, place in enumerate(lay.states):
             z[place] = points[row]
         z[lay.volume] = np.log(joint.volume)
-        later = rk4(np, model, t, hours, z, u[:, None], self._table(points, joint.values))
+        at = t, hours, z, u[:, None], self._table(points, joint.values)
+        later = carry(model, *at, apart=self.lane == "unscented") if is_stiff(model) else rk4(np, model, *at)
         return later[list(lay.states)], np.exp(later[lay.volume, 0])
 
     def _table(self, points: Floats, values: Floats | None) -> list[Floats]:
@@ -278,6 +282,11 @@ class JointFilter:
 
 def _of(values: Floats | None, which: Any) -> Floats | None:
     return None if values is None else np.array(values[..., which], order="C")
+
+
+def own_step(model: ProcessModel) -> float:
+    """Give the longest step of a filter [h]: an explicit model's own, at which it stays stable over its whole range."""
+    return STIFF_STEP_HOURS if is_stiff(model) else model.step_hours
 
 
 def _together(units: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

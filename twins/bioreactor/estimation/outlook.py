@@ -24,15 +24,16 @@ from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
-from twins.bioreactor.estimation.joint import Joint, JointFilter
+from twins.bioreactor.estimation.joint import Joint, JointFilter, own_step
 from twins.bioreactor.models.coordinates import coordinate_of, state_of
+from twins.bioreactor.models.model import ProcessModel
 from twins.forecasting.conformal import split_quantile
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 FORECAST_STEP_HOURS = 0.25  # longest step of a forecast, five of the models' own
-SLOW_STEP_HOURS = 0.05  # own step of a model that may be forecast so; a faster one would not stay stable
+SLOW_STEP_HOURS = 0.05  # own step of an explicit model that may be forecast so; a faster one would not stay stable
 UNSEEN = 0.9  # of its prior standard deviation is left: the data have not seen a parameter
 FINE, NOT_ENOUGH_DATA, OUTSIDE_MODEL, OUTSIDE_CALIBRATION = range(4)
 VERDICTS = ("", "not enough data", "outside the model's domain", "outside calibration")
@@ -106,18 +107,23 @@ class Said:
 def carry(filter_: JointFilter, joint: Joint, t: Floats, hours: float, u: Floats) -> Joint:
     """Give the belief some hours later, nothing being measured; inputs, shape (inputs, n), as planned."""
     later = joint.copy()
-    filter_.predict(later, t, np.full(len(t), float(hours)), u, forecast_step(filter_.design.model.step_hours))
+    filter_.predict(later, t, np.full(len(t), float(hours)), u, forecast_step(filter_.design.model))
     return later
 
 
-def forecast_step(own: float) -> float:
-    """Give the longest step of a forecast [h], for a model with this step of its own.
+def forecast_step(model: ProcessModel) -> float:
+    """Give the longest step of a forecast [h].
 
     Examples
     --------
-    >>> forecast_step(1 / 20), round(forecast_step(1 / 720), 4)
-    (0.25, 0.0014)
+    >>> from dataclasses import replace
+    >>> from twins.bioreactor.models import MODELS
+    >>> forecast_step(MODELS["cho_xing"]), forecast_step(MODELS["yeast"])
+    (0.25, 0.25)
+    >>> round(forecast_step(replace(MODELS["yeast"], stiff=False)), 4)
+    0.0014
     """
+    own = own_step(model)
     return max(FORECAST_STEP_HOURS, own) if own >= SLOW_STEP_HOURS else own
 
 

@@ -112,4 +112,5 @@ E_COLI = Model(
     ),
     rates=rates,
     step_hours=1 / 360,
+    stiff=True,
 )

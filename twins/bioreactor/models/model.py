@@ -94,7 +94,10 @@ class ProcessModel(Protocol):
 
     @property
     def step_hours(self) -> float:
-        """Longest step at which `integrate.rk4` stays stable over the model's range of validity."""
+        """Longest step at which `integrate.rk4` stays stable over the model's range of validity.
+
+        A model for which that is seconds may have an attribute `stiff` that is true beside (`is_stiff`).
+        """
 
     def rates(self, xp: Namespace, t: Array, x: Array, u: Array, p: Array, /) -> Array:
         """Give dx/dt.
@@ -136,6 +139,12 @@ class Model:
     outputs: tuple[Output, ...]
     rates: Rates
     step_hours: float
+    stiff: bool = False
+
+
+def is_stiff(model: ProcessModel) -> bool:
+    """Say whether filter and forecast move a model by implicit steps; one that does not say is stepped explicitly."""
+    return bool(getattr(model, "stiff", False))
 
 
 def rows(array: Array, places: int | tuple[int, ...]) -> tuple[Array, ...]:

@@ -134,4 +134,5 @@ PENSIM = Model(
     ),
     rates=rates,
     step_hours=1 / 300,
+    stiff=True,
 )

@@ -124,4 +124,5 @@ YEAST = Model(
     ),
     rates=rates,
     step_hours=1 / 720,
+    stiff=True,
 )

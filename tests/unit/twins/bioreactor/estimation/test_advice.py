@@ -184,7 +184,6 @@ def test_what_is_found_was_seen_to_be_enough(root: float, power: float, gain: fl
     [
         ("cho_xing", Floor(0, 1.0, 0.95), 653.0, "can be fed"),
         ("cho_xing", Floor(2, 2.0, 0.95), 1.0, "holds more than it"),
-        ("yeast", Floor(1, 2.0, 0.95), 653.0, "over hours"),
     ],
 )
 def test_advice_that_cannot_be_given_is_refused(name: str, floor: Floor, holds: float, said: str) -> None:

@@ -13,6 +13,7 @@ from tests.support.strict_arrays import StrictArray, StrictNamespace, plain
 from twins.bioreactor.models import MODELS, ProcessModel
 from twins.bioreactor.models import volume as v
 from twins.bioreactor.models.coordinates import coordinate_rates, to_coordinates, to_states
+from twins.bioreactor.models.implicit import rosenbrock
 from twins.bioreactor.models.integrate import rk4
 
 Floats = NDArray[np.float64]
@@ -77,5 +78,8 @@ def test_jax_gives_what_numpy_gives(name: str) -> None:
     scales = np.array([state.scale for state in model.states])[:, None]
     assert (np.abs(np.asarray(theirs) - ours) <= 1e-12 * (np.abs(ours) + scales)).all()
     z = to_coordinates(np, model.states, x)
+    moved, _ = jax.jit(lambda z, u, p: rosenbrock(xp, model, 0.0, 0.01, z, u, p))(z, u, p)
+    # derivatives are differences over 1e-7, which let 1e-9 of rounding in
+    assert (np.abs(np.asarray(moved) - rosenbrock(np, model, 0.0, 0.01, z, u, p)[0]) <= 1e-7 * (1 + np.abs(z))).all()
     stepped = jax.jit(lambda z, u, p: rk4(xp, model, 0.0, 0.01, z, u, p))(z, u, p)
     assert (np.abs(np.asarray(stepped) - rk4(np, model, 0.0, 0.01, z, u, p)) <= 1e-11 * (1 + np.abs(z))).all()
