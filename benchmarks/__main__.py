@@ -21,6 +21,8 @@ BENCHMARKS = {
     "accuracy": "how often the 90 % bands hold the truth of a simulated fleet",
     "estimates": "joint estimates of states and parameters against the truth: error, consistency, coverage",
     "forecasts": "T cells at harvest, four days to half a day ahead: error, intervals, verdicts",
+    "learning": "what is learned of forecast errors across runs: error, intervals, drift, cost",
+    "oddness": "the streaming score of oddness on two files of the Numenta benchmark, by its scoring",
     "yeast": "light scatter of a real plate of yeast cultures 1, 3 and 6 h ahead, against Holt",
     "features": "what each feature of the bioreactor twin costs a unit's minute",
     "charts": "false alarms of the charts on innovations, and how soon they see a probe that jumps",
@@ -32,6 +34,8 @@ FOLDERS = {
     "accuracy": "accuracy.fleet",
     "estimates": "accuracy.estimates",
     "forecasts": "accuracy.forecasts",
+    "learning": "accuracy.learning",
+    "oddness": "accuracy.oddness",
     "yeast": "yeast.runs",
 }  # where the module is not named so
 

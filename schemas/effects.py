@@ -9,7 +9,7 @@ import math
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 Kind = Literal["estimate", "forecast", "alert", "request", "correction", "reject"]
 Lane = Literal["qualified", "advisory"]
@@ -254,10 +254,87 @@ class EstimateData(Struct, frozen=True):
     sensors: dict[str, SensorTrust] | None = None
 
 
+class LearnedLead(Struct, frozen=True):
+    """What is learned of one lead: the model's median; by how many standard deviations the outcome is expected to be
+    off, and whether that is applied; the interval of what the twin will believe then, whose width is tracked, and the
+    share that it held of late; how many outcomes were learned from."""
+
+    hours: float
+    model: float
+    expected_off: float
+    applied: bool
+    low: float
+    high: float
+    held: float
+    examples: int
+
+
+class LearningWindow(Struct, frozen=True):
+    """What was learned from, across all units of the block: event times of the outcomes, offsets of their records."""
+
+    first_offset: int
+    last_offset: int
+    to: str
+    from_: str = field(name="from")
+
+
+class DriftTest(Struct, frozen=True):
+    """A Page-Hinkley test on forecast errors: both sums and what they are held against, whether a change is found now,
+    how often one was, and points since the test began anew."""
+
+    found: bool
+    up: float
+    down: float
+    threshold: float
+    times: int
+    points: int
+
+
+class LearningDrift(Struct, frozen=True):
+    """Drift of this unit's errors and of all units'; `restarts`: how often regressions began anew because of it."""
+
+    unit: DriftTest
+    fleet: DriftTest
+    restarts: int
+
+
+class Anomaly(Struct, frozen=True):
+    """How odd the unit is among those of late, 0 to 1, and the limit that a stated share stays within."""
+
+    score: float
+    limit: float
+    beyond: bool
+
+
+class LearningOff(Struct, frozen=True):
+    """Why nothing is learned any more, since when, and how many forecasts were left out."""
+
+    reason: str
+    since: str
+    since_offset: int
+    left_out: int
+
+
+class LearningData(Struct, frozen=True):
+    """What stands behind a forecast of the advisory lane. With `off`, there is nothing else to say."""
+
+    model: str
+    library: str
+    quantity: str
+    begun_anew: int
+    begun_anew_reason: str | None = None
+    leads: list[LearnedLead] | None = None
+    window: LearningWindow | None = None
+    drift: LearningDrift | None = None
+    anomaly: Anomaly | None = None
+    off: LearningOff | None = None
+
+
 class ForecastData(Struct, frozen=True):
     """The `data` of a forecast: `values[quantity][i][j]` is quantile `quantiles[j]` at time `at[i]`.
 
-    `advice` is there where it is configured: null before a run begins.
+    `advice` is there where it is configured: null before a run begins. `learning` is there on the advisory lane alone,
+    where a forecast says what is learned of the errors of the others.
     """
 
     batch: str | None
@@ -267,6 +344,7 @@ class ForecastData(Struct, frozen=True):
     units: dict[str, str]
     process: ProcessForecast | None = None
     advice: FeedAdviceData | None = None
+    learning: LearningData | None = None
 
 
 class FilterHealth(Struct, frozen=True):

@@ -177,6 +177,15 @@ class Configured(Protocol):
     def document(self) -> dict[str, Any]: ...
 
 
+@runtime_checkable
+class KeepsAdvice(Protocol):
+    """A block whose snapshots also hold what its advisory lane has learned, which is not verified bit for bit."""
+
+    def qualified(self, body: bytes) -> bytes:
+        """Give a snapshot of such a block without it."""
+        ...
+
+
 class Model(Protocol):
     """What makes blocks: one per twin kind, with its configuration fixed."""
 
@@ -192,6 +201,7 @@ __all__ = [
     "Block",
     "Configured",
     "Effects",
+    "KeepsAdvice",
     "LoadPast",
     "Memory",
     "Model",

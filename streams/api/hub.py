@@ -24,6 +24,7 @@ _log = structlog.get_logger(__name__)
 class _Head(msgspec.Struct):
     twin: str
     key: str
+    lane: str = "qualified"
 
 
 _HEAD = msgspec.json.Decoder(_Head)
@@ -40,6 +41,7 @@ class Message:
     twin: str
     key: str
     line: bytes
+    lane: str = "qualified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,10 @@ class Mailbox:
 
     def _make_room(self) -> None:
         before = len(self.waiting)
-        newest: dict[tuple[str, str, str], Message] = {}
+        newest: dict[tuple[str, str, str, str], Message] = {}
         for message in self.waiting:
             if message.kind != "alert":
-                newest[message.kind, message.twin, message.key] = message
+                newest[message.kind, message.lane, message.twin, message.key] = message
         keep = {id(message) for message in newest.values()}
         kept = [message for message in self.waiting if message.kind == "alert" or id(message) in keep]
         spare = len(kept) - self.bound // 2  # room for a while, so that this walk is rare
@@ -214,5 +216,6 @@ def messages_of(topic: str, partition: int, records: Sequence[RawRecord]) -> lis
         except (msgspec.MsgspecError, UnicodeDecodeError):
             _log.warning("not an effect", topic=topic, partition=partition, offset=record.offset)
             continue
-        found.append(Message(topic, partition, record.offset, KIND_OF[topic], head.twin, head.key, record.value or b""))
+        line = record.value or b""
+        found.append(Message(topic, partition, record.offset, KIND_OF[topic], head.twin, head.key, line, head.lane))
     return found

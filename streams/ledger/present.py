@@ -27,6 +27,8 @@ class Present:
         for one, frame in said:
             effect = one.effect
             if effect.kind in ("estimate", "forecast"):
+                if effect.lane == "advisory":
+                    continue  # what is learned stands beside the twin's own forecast, never in its place
                 last = newest.get((effect.kind, effect.key))
                 if last is None or effect.event_time[:19] >= last[0].effect.event_time[:19]:
                     newest[effect.kind, effect.key] = (one, frame.known_of(one.offset))

@@ -200,11 +200,15 @@ async def read_facts(
 
 
 async def read_forecasts(connection: Connection, twin_no: int, as_of: AsOf, count: int) -> list[dict[str, Any]]:
-    """Give the newest `count` forecasts as of a moment, newest first; of several for one time, the one known last."""
+    """Give the newest `count` forecasts as of a moment, newest first; of several for one time, the one known last.
+
+    Those of the qualified lane: what is learned beside them is in the stream.
+    """
     rows = await connection.execute(
         """
         select distinct on (event_time) line, known_at, event_time from effect
-        where twin_no = %(no)s and kind = 'forecast' and event_time <= %(at)s and known_at <= %(known_at)s
+        where twin_no = %(no)s and kind = 'forecast' and lane = 'qualified'
+          and event_time <= %(at)s and known_at <= %(known_at)s
         order by event_time desc, known_at desc, rec_offset desc, n desc limit %(count)s
         """,
         {"no": twin_no, "count": count, **as_of.parameters()},

@@ -175,7 +175,7 @@ async def read_effects_at(
     times: Sequence[int],
     order: Literal["newest word", "first word"] = "newest word",
 ) -> list[Row | None]:
-    """Give, for each time [us], the latest effect up to then; None where there is none.
+    """Give, for each time [us], the latest effect of the qualified lane up to then; None where there is none.
 
     Parameters
     ----------
@@ -190,8 +190,8 @@ async def read_effects_at(
         from unnest(%(times)s::timestamptz[]) with ordinality as w (t, i)
         cross join lateral (
             select line, known_at from effect
-            where twin_no = %(no)s and kind = %(kind)s and event_time between %(start)s and least(w.t, %(end)s)
-              and known_at <= %(known_at)s
+            where twin_no = %(no)s and kind = %(kind)s and lane = 'qualified'
+              and event_time between %(start)s and least(w.t, %(end)s) and known_at <= %(known_at)s
             order by event_time desc, known_at {way}, rec_offset {way}, n {way} limit 1) e
         order by w.i
         """,

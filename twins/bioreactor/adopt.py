@@ -144,11 +144,17 @@ def _carry_more(new: Configured, old: Configured) -> None:
         new.state.golden[:used] = old.state.golden[:used]
     if old.config.faults == new.config.faults:
         new.state.fault[:used] = old.state.fault[:used]
+    if old.state.learning is not None and new.state.learning is not None and _learns_alike(old.config, new.config):
+        new.state.learning.advisor.read(old.state.learning.advisor.write(used), used)
     if old.state.triggering is None or new.state.triggering is None:
         return
     same = old.config.triggers == new.config.triggers and old.config.process == new.config.process
     columns = new.state.trigger.shape[1] if same else BUDGET
     new.state.trigger[:used, :columns] = old.state.trigger[:used, :columns]
+
+
+def _learns_alike(old: BioreactorConfig, new: BioreactorConfig) -> bool:
+    return same_beliefs(old, new) and old.learning == new.learning
 
 
 # Any: whatever two rules that mean the same have in common; compared, never looked into.

@@ -16,7 +16,7 @@ from twins.bioreactor.folding import Folding
 from twins.bioreactor.intake import Columns, Intake, columns_of, take_in, wanted
 from twins.bioreactor.late import write_mark
 from twins.bioreactor.rows import NO_ITEMS, write_row
-from twins.bioreactor.snapshot import read_snapshot, write_snapshot
+from twins.bioreactor.snapshot import qualified, read_snapshot, write_snapshot
 from twins.bioreactor.speech import Speech
 from twins.bioreactor.state import State
 from twins.block import Block, Effects, LoadPast, Past, Wanted
@@ -87,6 +87,7 @@ class BioreactorBlock:
         speech = Speech(state, self._config, columns)
         Folding(state, self._config, intake, past, speech, effects).run()
         self._refuse(frame, columns, speech, effects)
+        speech.learn()
         emit.assemble(speech.pending, effects, state, frame.topic, frame.partition, self._name)
         effects.memory.sort(key=lambda one: one.offset)
         effects.late.sort()
@@ -103,6 +104,10 @@ class BioreactorBlock:
     def snapshot(self) -> bytes:
         """Give the whole state as bytes."""
         return write_snapshot(self._state, self._name)
+
+    def qualified(self, body: bytes) -> bytes:
+        """Give a snapshot of a block without what its advisory lane has learned."""
+        return qualified(body)
 
     def restore(self, body: bytes) -> None:
         """Take the state of a snapshot of the same model."""

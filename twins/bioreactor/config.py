@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.errors import SettingsError
+from schemas.errors import MissingExtraError, SettingsError
 from schemas.instants import MINUTE
 from twins.alarming.suppression import Consequence as Line
 from twins.alarming.suppression import SuppressionTable
@@ -41,11 +41,13 @@ from twins.bioreactor.sections import (
     Triggers,
 )
 from twins.bioreactor.triggers import Triggering
+from twins.learning import LearningSection
 
 if TYPE_CHECKING:
     from twins.bioreactor.charting import Charting
     from twins.bioreactor.fault_watch import FaultWatch
     from twins.bioreactor.golden import GoldenScoring
+    from twins.bioreactor.learning import Learning
 
 MODELS = ("growth",)
 VERSION = 1  # of the model's equations: raise it when the same events would give other numbers
@@ -74,6 +76,7 @@ class BioreactorConfig(Struct, frozen=True, forbid_unknown_fields=True):
     triggers: Triggers | None = None
     reconciled: tuple[Reconciled, ...] = ()
     faults: Faults | None = None
+    learning: LearningSection | None = None
 
 
 # Any: JSON. These came after the first release: a model's name leaves them out where they say nothing, so that the
@@ -115,6 +118,7 @@ def read_config(document: dict[str, Any]) -> BioreactorConfig:
     triggers_of(config, process)
     reconciling_of(config)
     faulting_of(config)
+    learning_of(config, process)
     return config
 
 
@@ -279,11 +283,33 @@ def reconciling_of(config: BioreactorConfig) -> Reconciling | None:
     return Reconciling(config.reconciled) if config.reconciled else None
 
 
+def learning_of(config: BioreactorConfig, process: Process | None) -> Learning | None:
+    """Give what learns beside the qualified lane, if anything: river loads only then.
+
+    Raises
+    ------
+    SettingsError
+        If the section cannot be, or does not fit the process model.
+    MissingExtraError
+        If river is not installed.
+    """
+    if config.learning is None:
+        return None
+    try:
+        from twins.bioreactor.learning import Learning
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("river", "narwhals"):
+            raise
+        raise MissingExtraError("river", "online-ml") from None
+    return Learning(config.learning, process)
+
+
 def model_name(config: BioreactorConfig) -> str:
-    """Name model, version, and a hash of all that could change a number."""
+    """Name model, version, and a hash of all that could change a number of the qualified lane."""
     said = msgspec.to_builtins(config)
     if config.process is not None:
         said["process"] = said_of(config.process)
+    del said["learning"]  # whose numbers are advisory, and carry a name of their own
     _leave_out(said, _LATER)
     if config.process is not None and is_stiff(find_model(PROCESS_MODELS, config.process.model)):
         said["process"]["steps"] = "implicit"  # stepped explicitly once, and named without

@@ -56,7 +56,7 @@ class Pending:
 
 def assemble(pending: list[Pending], effects: Effects, state: State, topic: str, partition: int, model: str) -> None:
     """Give every effect its id, in the order of (offset, kind, seq), and put it where it belongs."""
-    pending.sort(key=lambda one: (one.offset, KIND_ORDER[one.kind], one.seq))
+    pending.sort(key=lambda one: (one.offset, _order(one), one.seq))
     lists: dict[Kind, list[Effect]] = {
         "reject": effects.rejects,
         "estimate": effects.estimates,
@@ -92,6 +92,11 @@ def assemble(pending: list[Pending], effects: Effects, state: State, topic: str,
                 model, one.data,
             )
         )  # fmt: skip
+
+
+def _order(one: Pending) -> int:
+    """What is learned comes last of a record, so that what else is said has the ids it has without it."""
+    return len(KIND_ORDER) if (one.kind, one.lane) == ("forecast", "advisory") else KIND_ORDER[one.kind]
 
 
 def _health_of(estimate: Pending) -> tuple[float, float, float]:

@@ -42,6 +42,7 @@ class Header(Struct, frozen=True, omit_defaults=True):
     clock: list[int]
     arrays: list[tuple[str, str, tuple[int, ...]]]
     marks_from: int = 0  # came later: not written while no configuration was changed
+    learning: bytes = b""  # what the advisory lane has learned; left out where nothing is
 
 
 _ENCODE = msgspec.msgpack.Encoder()
@@ -68,6 +69,7 @@ def write_snapshot(state: State, model: str) -> bytes:
         state.clock,
         [(name, array.dtype.str, array.shape) for name, array in arrays],
         state.marks_from,
+        b"" if state.learning is None else state.learning.advisor.write(used),
     )
     head = _ENCODE.encode(header)
     return b"".join([MAGIC, len(head).to_bytes(8, "little"), head, *(array.tobytes() for _, array in arrays)])
@@ -77,6 +79,17 @@ def _names(state: State) -> tuple[str, ...]:
     """Name the arrays; some are there only where they are asked for, so that other snapshots are as they were."""
     some = (("probes", state.reconciling), ("fault", state.faulting))
     return (*LAYOUT, *_WIDE, *(name for name, asked in some if asked is not None))
+
+
+def qualified(body: bytes) -> bytes:
+    """Give a snapshot without what the advisory lane has learned; as it is where it cannot be read."""
+    size = int.from_bytes(body[4:12], "little")
+    try:
+        header = _DECODE.decode(body[12 : 12 + size])
+    except msgspec.MsgspecError:
+        return body
+    head = _ENCODE.encode(msgspec.structs.replace(header, learning=b""))
+    return b"".join([MAGIC, len(head).to_bytes(8, "little"), head, body[12 + size :]])
 
 
 def read_snapshot(state: State, body: bytes, model: str) -> None:
@@ -118,6 +131,8 @@ def read_snapshot(state: State, body: bytes, model: str) -> None:
         at += length
     for key in header.keys:
         state.enrol(key)
+    if state.learning is not None:
+        state.learning.advisor.read(header.learning, used)
     state.batches = list(header.batches)
     state.current = list(header.batches)
     state.items = dict(header.items)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +27,9 @@ from twins.bioreactor.segments import AT_ONCE, ESTIMATE, FORECAST
 from twins.bioreactor.state import State
 from twins.frame import Refused
 
+if TYPE_CHECKING:
+    from twins.bioreactor.learning import Seen
+
 Ints = NDArray[np.int64]
 
 
@@ -38,6 +43,7 @@ class Speech:
         self.predicted = [rule for rule in state.rules if rule.kind == "predicted"]
         self.charted = [rule for rule in state.rules if rule.kind == "chart"]
         self.pending: list[Pending] = []
+        self.seen: list[Seen] = []
 
     def _say(self, kind: Kind, place: int, slot: int, seq: int, when: int, data: Data, rule: int = -1) -> None:
         offset, known = int(self.columns.offsets[place]), int(self.columns.record_times[place])
@@ -140,6 +146,11 @@ class Speech:
             some, where, when, emit.forecast_data(self.state, some, now.copy_of(q), fan, limits), strict=True
         ):
             self._say("forecast", place, slot, 0, time, data)
+        if self.state.learning is not None:
+            k = self.state.table.gather(self.state.parameters[slots[q]])
+            offsets = self.columns.offsets[places[q]]
+            units = [emit.biomass_unit(self.state, slot) for slot in some]
+            self.seen += self.state.learning.see(slots[q], places[q], offsets, times[q], units, now.copy_of(q), k)
         for rule in self.predicted:
             if limits is not None and rule in limits.rules:
                 told = limits.told(rule)
@@ -150,6 +161,15 @@ class Speech:
             turning = np.where(raised, probability <= rule.clear, probability >= rule.raise_at)
             for j in np.nonzero(turning)[0].tolist():
                 self._predicted(rule, where[j], some[j], not raised[j], float(probability[j]), int(expected[j]))
+
+    def learn(self) -> None:
+        """Let what was forecast in this frame be learned from, record by record, and say what comes of it."""
+        learning = self.state.learning
+        if learning is None:
+            return
+        for seen in sorted(self.seen, key=lambda one: one.look.offset):
+            self._say("forecast", seen.place, seen.look.unit, 0, seen.look.time, learning.say(seen))
+            self.pending[-1].lane = "advisory"
 
     def revise(self, job: Refold) -> None:
         """Say what is believed now of the past, at the marks after the minute that changed."""

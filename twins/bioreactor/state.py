@@ -18,6 +18,7 @@ from twins.bioreactor.config import (
     consequences_of,
     faulting_of,
     golden_of,
+    learning_of,
     process_of,
     reconciling_of,
     rules_of,
@@ -126,6 +127,7 @@ class State:
         self.triggering = triggers_of(config, self.process)
         self.reconciling = reconciling_of(config)
         self.faulting = faulting_of(config)
+        self.learning = learning_of(config, self.process)  # with all that it has learned; advisory
         self.beside = Beside(self.charting, self.process, self.reconciling, self.faulting is not None)
         self.assayed = BIOMASS if self.process is None else assays_of(self.process)
         self.assayed |= frozenset() if self.reconciling is None else self.reconciling.assayed

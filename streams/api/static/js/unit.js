@@ -326,6 +326,7 @@ function take(kind, effect) {
     reload(); // a late fact changed the past, or a run began
     return;
   }
+  if (kind === "forecast" && effect.lane === "advisory") return; // what is learned stands beside the twin's own
   if (kind === "forecast") course.forecast = { ...effect, known_at: new Date(now()).toISOString() };
   else if (course.take(effect)) {
     twin.estimate = { ...effect, known_at: new Date(now()).toISOString() };

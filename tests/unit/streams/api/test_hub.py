@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -39,6 +40,16 @@ def test_a_filter_lets_through_what_it_names() -> None:
     assert not one.passes(message("forecast", "A", 0))
     assert not one.passes(message("alert", "A", 0, twin="supply"))
     assert Filter().passes(message("forecast", "anything", 0))
+
+
+def test_what_is_learned_pushes_no_forecast_of_the_twin_s_own_out() -> None:
+    box = Mailbox(Filter(), 20, lambda _: None)
+    for offset in range(0, 60, 2):
+        box.offer(message("forecast", "A", offset))
+        box.offer(replace(message("forecast", "A", offset + 1), lane="advisory"))
+    assert {(one.lane, one.offset) for one in list(box.waiting)[-2:]} == {("qualified", 58), ("advisory", 59)}
+    box._make_room()
+    assert sorted(one.lane for one in box.waiting) == ["advisory", "qualified"]
 
 
 def test_a_slow_listener_keeps_every_alert_and_the_newest_of_each_twin() -> None:
