@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from schemas.instants import format_instant
-from twins.alarming import OperatorReport, Period
+from twins.alarming import AlarmRecord, OperatorReport, Period
+from twins.alarming.kpis import BARS
 
 Document = dict[str, Any]  # Any: goes straight to JSON
 
 
-def report_document(period: Period, reports: tuple[OperatorReport, ...]) -> Document:
+def report_document(
+    period: Period, reports: tuple[OperatorReport, ...], records: Iterable[AlarmRecord] = ()
+) -> Document:
     """Lay the reports of a period out as JSON.
 
-    Acknowledgement is left out: nothing that the ledger holds says it.
+    `named` says of each alarm that the reports name by its id which it is, where `records` hold it; `targets` the
+    published bars of each figure. Acknowledgement is left out: nothing that the ledger holds says it.
     """
+    wanted = {name for report in reports for name in (*report.stale, *report.standing)}
     return {
         "start": format_instant(period.start),
         "end": format_instant(period.end),
         "operators": [_operator(report) for report in reports],
+        "named": {record.id: _named(record) for record in records if record.id in wanted},
+        "targets": {
+            name: {"acceptable": bar.acceptable, "manageable": bar.manageable, "below": bar.below}
+            for name, bar in BARS.items()
+        },
         "source": "ANSI/ISA-18.2-2016, clause 16; EEMUA 191 ed. 3",
+    }
+
+
+def _named(record: AlarmRecord) -> Document:
+    return {
+        "unit": record.unit,
+        "rule": record.rule,
+        "priority": record.priority,
+        "raised_at": format_instant(record.raised_at),
+        "cleared_at": None if record.cleared_at is None else format_instant(record.cleared_at),
     }
 
 

@@ -26,6 +26,12 @@ async def unit() -> FileResponse:
     return FileResponse(STATIC / "unit.html")
 
 
+@router.get("/alarms")
+async def alarms() -> FileResponse:
+    """The alarm system as a whole."""
+    return FileResponse(STATIC / "alarms.html")
+
+
 @router.get("/favicon.ico")
 async def icon() -> FileResponse:
     """The icon, where browsers look for it."""

@@ -75,7 +75,7 @@ async def alarm_kpis(
     async with services.reads.connection() as connection:
         records = await read_alarms(connection, kind, since, until, operators)
     period = period_of(since, until, zone_minutes)
-    return reply(report_document(period, assess(records, period)))
+    return reply(report_document(period, assess(records, period), records))
 
 
 @router.get("/rejects", summary="What could not be used, and why")

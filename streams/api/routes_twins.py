@@ -13,6 +13,8 @@ from streams.api.problems import ProblemError
 from streams.api.services import Services, as_of, now, optional_instant, reply, services_of
 from streams.ledger import reads_history as history_of
 from streams.ledger.reads import AsOf, Connection, input_topic_of
+from streams.ledger.reads_golden import read_golden
+from streams.ledger.reads_requests import read_requests
 from streams.ledger.reads_twins import (
     LARGEST_PAGE,
     PageQuery,
@@ -28,8 +30,8 @@ from streams.ledger.reads_twins import (
 MOST_POINTS = 2000
 MOST_SPARKS = 100
 LONGEST_WINDOW_DAYS = 400
-Part = Literal["channels", "estimates", "innovations", "facts"]
-PARTS: tuple[Part, ...] = ("channels", "estimates", "innovations", "facts")
+Part = Literal["channels", "estimates", "innovations", "golden", "facts"]
+PARTS: tuple[Part, ...] = ("channels", "estimates", "innovations", "golden", "facts")
 
 router = APIRouter(prefix="/api/v1", tags=["twins"])
 
@@ -103,7 +105,9 @@ async def history(
     tag: Annotated[list[str] | None, Query(description="Only these tags of the raw readings.")] = None,
 ) -> Response:
     """Series are columns; `t` is in microseconds since 1970 UTC. Each bucket of `channels` gives its least and its
-    greatest value with the offset of the record; of `estimates` the last, with its effect id."""
+    greatest value with the offset of the record; of `estimates` the last, with its effect id; of `golden` the score
+    furthest out against its limits. `facts_before` holds what stood when the window began: the newest start of a
+    batch, inoculation, phase, hold or resumption of the run before it."""
     moment = as_of(at, known_at)
     parts = part or PARTS
     async with services.reads.connection() as connection:
@@ -122,8 +126,11 @@ async def history(
             body["estimates"] = await history_of.read_estimates(connection, no, window, moment)
         if "innovations" in parts:
             body["innovations"] = await history_of.read_innovations(connection, no, window, moment)
+        if "golden" in parts:
+            body["golden"] = await read_golden(connection, no, window, moment)
         if "facts" in parts:
             body["facts"] = await history_of.read_facts(connection, no, window, moment, topic, partition)
+            body["facts_before"] = await history_of.read_facts_before(connection, no, window, moment, topic, partition)
     return reply(body)
 
 
@@ -142,6 +149,29 @@ async def forecasts(
         if twin_row is None:
             raise _nobody(kind, key)
         return reply({"items": await history_of.read_forecasts(connection, twin_row["no"], as_of(at, known_at), limit)})
+
+
+@router.get("/requests", summary="One twin's requests for a re-simulation, as of a moment")
+async def requests(
+    services: With,
+    kind: Kind,
+    key: Key,
+    at: At = None,
+    known_at: KnownAt = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """Newest first, of `total`. `nth_that_day` counts a unit's requests in a day of UTC. `budget` is what the twins'
+    configuration allows, as this service was given it; null where it has no triggers."""
+    triggers = None if services.config.bioreactor is None else services.config.bioreactor.triggers
+    async with services.reads.connection() as connection:
+        twin_row = await find_twin(connection, kind, key)
+        if twin_row is None:
+            raise _nobody(kind, key)
+        found = await read_requests(connection, twin_row["no"], as_of(at, known_at), limit)
+    budget = None
+    if kind == "bioreactor" and triggers is not None:
+        budget = {"most_a_day": triggers.most_a_day, "cooldown_hours": triggers.cooldown_hours}
+    return reply({**found, "budget": budget})
 
 
 async def _window(

@@ -55,7 +55,7 @@ def kpis(
     with database(Settings()) as uri:
         records = asyncio.run(_read(uri, kind, since, until, operators))
     period = period_of(since, until, zone_minutes)
-    document = report_document(period, assess(records, period))
+    document = report_document(period, assess(records, period), records)
     typer.echo(msgspec.json.encode(document).decode() if as_json else "\n".join(report_lines(document)))
 
 

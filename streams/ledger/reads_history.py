@@ -15,6 +15,8 @@ from streams.ledger.reads import AsOf, Connection, instant_of, line_of, moment, 
 QUALITIES = ("good", "uncertain", "bad")
 MOST_FACTS = 2000  # of one window; a run has hundreds
 MOST_TAGS = 64
+# Facts that something goes on from, until another comes.
+STANDING = ("batch_started", "batch_ended", "inoculated", "phase_changed", "held", "resumed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,29 +176,56 @@ async def read_innovations(connection: Connection, twin_no: int, window: Window,
 async def read_facts(
     connection: Connection, twin_no: int, window: Window, as_of: AsOf, topic: str | None, partition: int
 ) -> list[dict[str, Any]]:
-    """Give the facts of a window that are not readings: batches, phases, feeds, samples, assays; oldest first."""
+    """Give the facts of a window that are not readings: batches, phases, feeds, samples, assays; oldest first.
+
+    Of more than MOST_FACTS feeds are left out first, the newest of them, so that no phase, hold or assay is missed.
+    """
     rows = await connection.execute(
         "select type, event_time, record_time, known_at, rec_offset, source, id, data from fact"
         " where twin_no = %(no)s and event_time between %(start)s and %(end)s and known_at <= %(known_at)s"
-        " and type <> 'time.passed' order by event_time, rec_offset limit %(most)s",
+        " and type <> 'time.passed' order by type like '%%.feed_added', event_time, rec_offset limit %(most)s",
         _parameters(twin_no, window, as_of) | {"most": MOST_FACTS},
     )
-    return [
-        {
-            "type": row["type"],
-            "t": instant_of(row["event_time"]),
-            "event_time": text_of(row["event_time"]),
-            "record_time": text_of(row["record_time"]),
-            "known_at": text_of(row["known_at"]),
-            "topic": topic,
-            "partition": partition,
-            "offset": row["rec_offset"],
-            "source": row["source"],
-            "id": row["id"],
-            "data": row["data"],
-        }
-        for row in await rows.fetchall()
-    ]
+    found = sorted(await rows.fetchall(), key=lambda row: (row["event_time"], row["rec_offset"]))
+    return [_fact(row, topic, partition) for row in found]
+
+
+async def read_facts_before(
+    connection: Connection, twin_no: int, window: Window, as_of: AsOf, topic: str | None, partition: int
+) -> list[dict[str, Any]]:
+    """Give what stood when a window began: the newest fact of each type of STANDING in the same run, oldest first."""
+    rows = await connection.execute(
+        """
+        with earlier as (
+            select * from fact where twin_no = %(no)s and event_time < %(start)s and known_at <= %(known_at)s
+        ), run as (
+            select coalesce(max(event_time), '-infinity') as start from earlier where type like '%%.batch_started'
+        )
+        select distinct on (type) type, event_time, record_time, known_at, rec_offset, source, id, data
+        from earlier, run where event_time >= run.start and split_part(type, '.', 2) = any(%(standing)s)
+        order by type, event_time desc, rec_offset desc
+        """,
+        _parameters(twin_no, window, as_of) | {"standing": list(STANDING)},
+    )
+    found = sorted(await rows.fetchall(), key=lambda row: (row["event_time"], row["rec_offset"]))
+    return [_fact(row, topic, partition) for row in found]
+
+
+# Any: a row of the ledger, and a fact as JSON.
+def _fact(row: dict[str, Any], topic: str | None, partition: int) -> dict[str, Any]:
+    return {
+        "type": row["type"],
+        "t": instant_of(row["event_time"]),
+        "event_time": text_of(row["event_time"]),
+        "record_time": text_of(row["record_time"]),
+        "known_at": text_of(row["known_at"]),
+        "topic": topic,
+        "partition": partition,
+        "offset": row["rec_offset"],
+        "source": row["source"],
+        "id": row["id"],
+        "data": row["data"],
+    }
 
 
 async def read_forecasts(connection: Connection, twin_no: int, as_of: AsOf, count: int) -> list[dict[str, Any]]:

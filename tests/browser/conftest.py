@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,12 +19,18 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from streams.ledger.migrate import migrate
 from tests.browser.fill import fill_many, fill_units, filled
+from tests.browser.folded import CULTURE_CONFIG, fill_folded
 from tests.browser.site import Site
+from twins.bioreactor.config import read_config
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+AXE = "4.14.1"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "twinstream-tests"
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +43,20 @@ def units_database(postgres_server: Any) -> str:
 def many_database(postgres_server: Any) -> str:
     """A ledger with 10,000 units."""
     return filled(postgres_server, fill_many)
+
+
+@pytest.fixture(scope="session")
+def folded_database(postgres_server: Any) -> str:
+    """A ledger with units that the twin's code folded: golden batch, process model, alarms."""
+    return fill_folded(postgres_server, time.time_ns() // 1000)
+
+
+@pytest.fixture(scope="session")
+def folded_site(folded_database: str) -> Iterator[Site]:
+    """The API over them, configured as the unit with the process model is; for tests that leave it as it was."""
+    one = Site(folded_database, bioreactor=read_config(CULTURE_CONFIG))
+    yield one
+    one.close()
 
 
 @pytest.fixture
@@ -111,3 +135,33 @@ def watch(browser: Browser) -> Iterator[Callable[..., Watched]]:
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's script, from the cache or fetched once by npm; test-only, never shipped."""
+    script = CACHE / f"axe-{AXE}.min.js"
+    if not script.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        try:
+            subprocess.run(["npm", "pack", "--silent", f"axe-core@{AXE}"], cwd=CACHE, check=True, timeout=120)
+        except (OSError, subprocess.SubprocessError) as error:
+            reason = f"ACCESSIBILITY WAS NOT TESTED: axe-core could not be fetched ({error})"
+            if os.environ.get("TWINSTREAM_REQUIRE_ALL", "") not in ("", "0"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        with tarfile.open(CACHE / f"axe-core-{AXE}.tgz") as packed:
+            member = packed.extractfile("package/axe.min.js")
+            assert member is not None
+            script.write_bytes(member.read())
+    return script.read_text(encoding="utf-8")
+
+
+def violations(page: Page, axe: str) -> list[tuple[str, str, list[str]]]:
+    """Give what axe-core finds on a page: rule, its help, the first elements."""
+    page.evaluate(axe)
+    found = page.evaluate("tags => axe.run(document, { runOnly: { type: 'tag', values: tags } })", TAGS)
+    return [
+        (violation["id"], violation["help"], [node["html"][:160] for node in violation["nodes"][:4]])
+        for violation in found["violations"]
+    ]

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tarfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from schemas.instants import HOUR, format_instant
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, violations
 from tests.browser.site import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres]
-
-AXE = "4.14.1"
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "twinstream-tests"
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """axe-core's script, from the cache or fetched once by npm; test-only, never shipped."""
-    script = CACHE / f"axe-{AXE}.min.js"
-    if not script.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        try:
-            subprocess.run(["npm", "pack", "--silent", f"axe-core@{AXE}"], cwd=CACHE, check=True, timeout=120)
-        except (OSError, subprocess.SubprocessError) as error:
-            reason = f"ACCESSIBILITY WAS NOT TESTED: axe-core could not be fetched ({error})"
-            if os.environ.get("TWINSTREAM_REQUIRE_ALL", "") not in ("", "0"):
-                pytest.fail(reason)
-            pytest.skip(reason)
-        with tarfile.open(CACHE / f"axe-core-{AXE}.tgz") as packed:
-            member = packed.extractfile("package/axe.min.js")
-            assert member is not None
-            script.write_bytes(member.read())
-    return script.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -56,12 +28,7 @@ def test_no_violation(site: Site, watch: Callable[..., Watched], axe: str, path:
     expect(page.locator("[data-key]:visible, .panel").first).to_be_visible()
     if path.startswith("/unit"):
         page.locator('[data-panel="biomass"]').get_by_role("button", name="Table").click()
-    page.evaluate(axe)
-    found = page.evaluate("tags => axe.run(document, { runOnly: { type: 'tag', values: tags } })", TAGS)
-    assert not [
-        (violation["id"], violation["help"], [node["html"][:160] for node in violation["nodes"][:4]])
-        for violation in found["violations"]
-    ]
+    assert not violations(page, axe)
 
 
 @pytest.mark.parametrize("width", [1920, 1280, 360])

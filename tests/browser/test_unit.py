@@ -45,7 +45,7 @@ def test_a_process_model_shows_its_states_and_what_the_data_have_not_seen(site: 
     page = seen.page
     expect(page.locator("#process")).to_contain_text("Process model yeast@1")
     expect(page.locator("#process")).to_contain_text("not seen: its prior")
-    expect(page.locator("#process")).to_contain_text("consistent")
+    expect(page.locator("#health")).to_contain_text("consistent")
     expect(page.locator('[data-panel="state-process.ethanol"] canvas')).to_be_visible()
     assert not seen.troubles
     other = watch(unit(site, "BR-01")).page

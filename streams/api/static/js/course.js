@@ -13,12 +13,14 @@ export class Course {
     this.estimates = history.estimates || { t: [], id: [], known_at: [], model: [], revised: [], quantities: {} };
     this.innovations = history.innovations || { t: [], id: [], nis: [], innovation: [], innovation_sd: [], gate: [] };
     this.facts = history.facts || [];
+    this.before = history.facts_before || []; // what stood when the window began
+    this.golden = history.golden || { t: [], id: [], known_at: [], hours: [], model: [], maturity: [], t2: [], t2_limit: [], t2_contributions: [], spe: [], spe_limit: [], spe_contributions: [] };
     this.forecast = forecast;
   }
 
   /** When the run began. */
   origin() {
-    return this.facts.filter((fact) => fact.type.endsWith(".batch_started")).at(-1)?.t ?? this.window?.start ?? 0;
+    return [...this.before, ...this.facts].filter((fact) => fact.type.endsWith(".batch_started")).at(-1)?.t ?? this.window?.start ?? 0;
   }
 
   /** When the last estimate was made. */
@@ -88,10 +90,29 @@ export class Course {
     return t.map((time, i) => ({ t: time, value: nis[i], look: { rejected: "refused", reopened: "reopened" }[gate[i]] || "good", gate: gate[i], id: id[i], index: i, innovation: this.innovations.innovation[i], sd: this.innovations.innovation_sd[i] }));
   }
 
-  /** Give phases as stretches of time. */
+  /** Give the golden scores of one run, that of the newest score in the window, and when that run began [us]. */
+  scores() {
+    const last = this.golden.t.at(-1) ?? 0;
+    const origin = [...this.before, ...this.facts].filter((fact) => fact.type.endsWith(".batch_started") && fact.t <= last).at(-1)?.t ?? this.window?.start ?? 0;
+    const kept = (_, i) => this.golden.t[i] >= origin;
+    return { origin, golden: Object.fromEntries(Object.entries(this.golden).map(([name, column]) => [name, column.filter(kept)])) };
+  }
+
+  /** Give phases as stretches of time [s], with the fact that began each; `open` while nothing ended it. */
   phases() {
-    const changes = this.facts.filter((fact) => fact.type.endsWith(".phase_changed"));
-    return changes.map((fact, i) => ({ name: fact.data.phase, from: fact.t / 1e6, to: (changes[i + 1]?.t ?? this.end()) / 1e6 }));
+    return this.stretches("phase_changed", ["phase_changed", "batch_started", "batch_ended"], (data) => data.phase);
+  }
+
+  /** Give holds as stretches of time [s]. */
+  holds() {
+    return this.stretches("held", ["held", "resumed", "batch_started", "batch_ended"], (data) => data.reason);
+  }
+
+  stretches(begins, ends, nameOf) {
+    const typeOf = (fact) => fact.type.split(".").pop();
+    const turns = [...this.before, ...this.facts].filter((fact) => ends.includes(typeOf(fact)));
+    return turns.map((fact, i) => ({ name: nameOf(fact.data), fact, from: fact.t / 1e6, to: (turns[i + 1]?.t ?? this.end()) / 1e6, open: i + 1 === turns.length }))
+      .filter((one) => typeOf(one.fact) === begins);
   }
 
   /** Take a live estimate in: its beliefs, what was measured with it, and the filter's surprise. Tells whether it is new. */
@@ -120,8 +141,16 @@ export class Course {
       this.innovations.id.push(effect.id);
       for (const name of ["nis", "innovation", "innovation_sd", "gate"]) this.innovations[name].push(filter[name]);
     }
+    this.score(effect, t);
     if (this.window) this.window.end = Math.max(this.window.end, t);
     return true;
+  }
+
+  score(effect, t) {
+    const { golden, hours } = effect.data;
+    if (!golden || this.golden.t.at(-1) >= t) return;
+    const said = { t, id: effect.id, known_at: Date.now() * 1000, hours, ...golden };
+    for (const [name, column] of Object.entries(this.golden)) column.push(said[name] ?? null);
   }
 
   drop() {

@@ -17,6 +17,17 @@ export function put(parent, ...children) {
   parent.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
 }
 
+/** Draw the inside of a box anew and leave the person where they were: focus and sideways scrolling stay. */
+export function keeping(box, draw) {
+  const stops = () => [...box.querySelectorAll("button, input, [tabindex]")];
+  const wide = () => [...box.querySelectorAll(".scroll, .wide-table")];
+  const held = stops().indexOf(document.activeElement);
+  const places = wide().map((one) => one.scrollLeft);
+  draw();
+  if (held >= 0 && !box.contains(document.activeElement)) stops()[held]?.focus({ preventScroll: true });
+  wide().forEach((one, i) => { one.scrollLeft = places[i] ?? 0; });
+}
+
 /** Set text only where it differs, so that nothing is announced or laid out twice. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

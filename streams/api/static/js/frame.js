@@ -1,4 +1,4 @@
-/** What both pages have at the top: name, connection, clock, lag, theme. */
+/** What all pages have at the top: name, connection, clock, lag, theme. */
 
 import { el, find, put, setText } from "./dom.js";
 import { get } from "./net.js";
@@ -7,15 +7,17 @@ import { now, stamp, zoneName } from "./times.js";
 
 const STATUS_MS = 15_000;
 
-/** Build the top bar; gives `connection(word, detail)` to tell how the stream is, `mode(live)` whether the page shows the present. */
-export function buildTop({ runClock = false } = {}) {
+/** Build the top bar; gives `connection(word, detail)` to tell how the stream is, `mode(live)` whether the page shows the present. A page that is not `streaming` says nothing of it. */
+export function buildTop({ runClock = false, streaming = true } = {}) {
   const link = el("span", { class: "link", "data-link": "wait", role: "status" }, el("i", { "aria-hidden": "true" }), el("span", {}, "Connecting"));
+  link.hidden = !streaming;
   const lag = el("span", { class: "lag" });
   const clock = el("time", { class: "clock" });
   const zone = el("span", { class: "zone" });
   put(
     find("top"),
     el("a", { class: "brand", href: "/" }, el("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }), "twinstream"),
+    el("nav", { class: "pages", "aria-label": "Sections" }, [["/", "Units"], ["/alarms", "Alarms"]].map(([href, word]) => el("a", { href, "aria-current": location.pathname === href ? "page" : null }, word))),
     link, lag, el("span", { class: "spring" }),
     el("span", { class: "when" }, clock, " ", zone),
     choice("Clock", "clock", [["utc", "UTC"], ["local", "Local"], ...(runClock ? [["run", "Run hours"]] : [])]),

@@ -1,9 +1,12 @@
 /** One unit: what was measured, what is believed, what is expected; now, or as it was and as it was known. */
 
+import { showAdvice } from "./advice.js";
 import { unitAlert } from "./alerts.js";
 import { Course } from "./course.js";
-import { el, find, put, setText } from "./dom.js";
+import { el, find, keeping, put, setText } from "./dom.js";
 import { buildTop, say, showTrouble } from "./frame.js";
+import { goldenStanding, resizeGolden, showGolden } from "./golden.js";
+import { forecastNote, forecastWarning, showHealth } from "./health.js";
 import { effectRows, showLineage } from "./lineage.js";
 import { factWord } from "./marks.js";
 import { follow, get } from "./net.js";
@@ -11,8 +14,11 @@ import { makePanel } from "./panel.js";
 import { chosen, choose, onChoice } from "./prefs.js";
 import { assayed, modelled, showProcess, titleOf } from "./process.js";
 import { reportLink } from "./report.js";
+import { showRequests } from "./requests.js";
+import { sign } from "./signs.js";
 import { STATES, badge, number, quantityName, scaleFor, unitName } from "./states.js";
 import { age, microseconds, now, rfc, setClock, stamp } from "./times.js";
+import { resizeTimeline, showTimeline, zoomTimeline } from "./timeline.js";
 import { buildTravel } from "./travel.js";
 
 const POINTS = 600;
@@ -50,7 +56,7 @@ async function load() {
     setClock(found.now);
     const last = at ?? (found.last_event_time ? microseconds(found.last_event_time) : null);
     const start = hours && last ? rfc(last - hours * 3.6e9) : null;
-    const [history, alerts] = await Promise.all([get("history", { ...who, ...moment, points: POINTS, start }), get("alerts", { ...who, ...moment })]);
+    const [history, alerts, requests] = await Promise.all([get("history", { ...who, ...moment, points: POINTS, start }), get("alerts", { ...who, ...moment }), get("requests", { ...who, ...moment })]);
     const forecasts = await get("forecasts", { ...who, ...moment, ...looked(found, history) });
     if (turn !== asked) return;
     showTrouble(null);
@@ -60,6 +66,7 @@ async function load() {
     travel.bounds({ event: ends(first.event_time), known: ends(first.known_at) });
     course = history.window ? new Course(history, forecasts.items[0] || null) : null;
     showAll(alerts.items);
+    keeping(find("requests"), () => showRequests(requests));
     goOn();
   } catch (error) {
     if (turn === asked) showTrouble(error, load);
@@ -76,10 +83,32 @@ function looked(found, history) {
 function showAll(alerts) {
   showIdent(alerts);
   showFigures();
-  showProcess(twin.estimate?.data);
+  showBeliefs();
   showCharts();
+  showTimelineHere();
   showAlerts(alerts);
   showFacts();
+}
+
+/** What changes with each estimate beside figures and charts. */
+function showBeliefs() {
+  const data = twin.estimate?.data;
+  const forecast = course?.forecast ?? null;
+  keeping(find("advice"), () => showAdvice(forecast, { at: data ? Date.parse(twin.estimate.event_time) : 0, ended: twin.ended, stale: isLive() && twin.stale }));
+  keeping(find("golden"), () => showGolden(course, { name: unit.key, live: isLive(), configured: Boolean(data && "golden" in data) }));
+  keeping(find("health"), () => showHealth(twin.estimate, forecast, twin.ended));
+  keeping(find("process"), () => showProcess(data, forecast, twin.ended));
+}
+
+function showTimelineHere() {
+  showTimeline(course, { ...spanOf(), pick: pickFact, later: travel.moment().at });
+}
+
+/** The stretch of time that the charts show [us]. */
+function spanOf() {
+  if (!course) return { from: 0, to: 1 };
+  const end = course.end();
+  return { from: course.window.start, to: end + (end - course.window.start) * 0.01 };
 }
 
 function isLive() {
@@ -139,6 +168,11 @@ function showFigures() {
       el("span", { class: "big" }, number(ahead.q[2].at(-1)), " ", el("small", {}, unitName(course.forecast.data.units.biomass))),
       el("span", { class: "range" }, `90 %: ${number(ahead.q[0].at(-1))} to ${number(ahead.q[4].at(-1))}, ${stamp(ahead.t.at(-1) / 1000).slice(5, 16)}`)));
   }
+  const golden = goldenStanding(course);
+  if (golden) {
+    figures.push(el("button", { type: "button", class: `figure-box${old ? " old" : ""}`, "data-figure": "golden", onclick: () => find("golden-point").focus() },
+      el("span", { class: "what" }, old ? "Golden batch, when last heard" : "Golden batch"), el("span", { class: "big" }, sign(golden.out ? "bad" : "good", golden.word)), el("span", { class: "range" }, golden.range)));
+  }
   put(find("figures"), figures);
 }
 
@@ -167,13 +201,13 @@ function plan() {
 
 function viewOf(one) {
   const live = isLive();
-  const end = course.end();
+  const { from, to } = spanOf();
   return Course.scaled({
     estimate: one.quantity ? course.estimateOf(one.quantity) : null,
     forecast: one.quantity ? course.forecastOf(one.quantity) : null,
     points: one.surprises ? course.surprises() : one.tag ? course.pointsOf(one.tag) : [],
     ended: live && twin.ended, phases: course.phases(), facts: course.facts, moment: live ? course.last() : travel.moment().at ?? course.last(), live,
-    after: travel.moment().at, start: course.window.start, end: end + (end - course.window.start) * 0.01, origin: course.origin(), level: one.level || null,
+    after: travel.moment().at, start: from, end: to, origin: course.origin(), level: one.level || null,
   }, one.factor);
 }
 
@@ -187,14 +221,15 @@ function showCharts() {
   }
   const plans = plan();
   const views = plans.map(viewOf);
-  const wanted = JSON.stringify([plans.map((one, i) => [one.name, one.quantity, one.factor, Boolean(views[i].estimate), Boolean(views[i].forecast)]), chosen(), range]);
+  const legends = plans.map((one, i) => legendOf(one, views[i]));
+  const wanted = JSON.stringify([plans.map((one, i) => [one.name, one.quantity, one.factor, Boolean(views[i].estimate), Boolean(views[i].forecast)]), legends, chosen(), range]);
   if (wanted === layout) {
     panels.forEach((panel, i) => panel.update(views[i]));
     return;
   }
   layout = wanted;
   for (const panel of panels) panel.destroy();
-  panels = plans.map((one, i) => makePanel({ ...one, legend: legendOf(one, views[i]), rows: () => rowsOf(one) }, views[i], { name: unit.key, shared: "unit", pick, zoom: null }));
+  panels = plans.map((one, i) => makePanel({ ...one, legend: legends[i], rows: () => rowsOf(one) }, views[i], { name: unit.key, shared: "unit", pick, zoom: one.wide ? zoomTimeline : null }));
   put(find("charts"), panels.map((panel) => panel.root));
   for (const panel of panels) panel.draw();
 }
@@ -206,10 +241,18 @@ function legendOf(one, view) {
   if (view.points.some((point) => point.look === "assay")) legend.push(["square", "assay"]);
   if (view.points.some((point) => point.look === "bad")) legend.push(["x", "set aside"]);
   if (view.estimate) legend.push(["line", "estimate, 90 %"]);
-  if (view.forecast) legend.push(["dash", twin.ended ? `forecast made ${stamp(Date.parse(course.forecast.event_time)).slice(5, 16)}, 50 and 90 %` : "forecast, 50 and 90 %"]);
+  if (view.forecast) legend.push(["dash", twin.ended ? `forecast made ${stamp(Date.parse(course.forecast.event_time)).slice(5, 16)}, 50 and 90 %` : `forecast, 50 and 90 %${noted(one)}`]);
   if (one.named && course.facts.some((fact) => fact.type.endsWith(".feed_added"))) legend.push(["up", "feed"]);
   if (one.named && course.facts.some((fact) => fact.type.endsWith(".sample_drawn"))) legend.push(["diamond-soft", "sample"]);
   return legend;
+}
+
+/** The widest chart says all of a forecast's lane and health, the others what is wrong. */
+function noted(one) {
+  const { forecast } = course;
+  const { data } = twin.estimate;
+  const note = one.wide ? forecastNote(forecast, data) : forecastWarning(forecast, data, one.quantity?.startsWith("process."));
+  return note ? ` (${note})` : "";
 }
 
 function rowsOf(one) {
@@ -346,7 +389,7 @@ function redraw() {
   dirty = false;
   const held = document.activeElement?.dataset?.figure;
   showFigures();
-  showProcess(twin.estimate.data);
+  showBeliefs();
   if (held) document.querySelector(`[data-figure="${CSS.escape(held)}"]`)?.focus();
   const dd = document.querySelectorAll(".facts-row dd");
   if (dd.length >= 6) {
@@ -384,6 +427,8 @@ window.addEventListener("resize", () => {
   if (window.innerWidth === wide) return;
   wide = window.innerWidth;
   for (const panel of panels) panel.resize();
+  resizeGolden();
+  resizeTimeline();
 });
 let themeBefore = null;
 window.addEventListener("beforeprint", () => {
@@ -394,7 +439,11 @@ window.addEventListener("afterprint", () => choose("theme", themeBefore));
 onChoice(() => {
   layout = "";
   if (twin) load();
-  if (course) showCharts();
+  if (course) {
+    showBeliefs();
+    showCharts();
+    showTimelineHere();
+  }
 });
 setInterval(redraw, DRAW_MS);
 setInterval(() => { if (isLive() && !document.hidden) load(); }, RELOAD_MS);

@@ -73,7 +73,7 @@ def test_with_keys_data_is_closed_and_pages_are_open(filled_uri: str, keys_file:
             assert answer.status_code == 401, path
             assert answer.headers["www-authenticate"].startswith("Bearer")
             assert answer.json()["status"] == 401
-        for path in ("/", "/unit", "/static/js/overview.js", "/healthz", "/readyz"):
+        for path in ("/", "/unit", "/alarms", "/static/js/overview.js", "/healthz", "/readyz"):
             assert client.get(path).status_code == 200, path
         right = {"Authorization": f"Bearer {text}"}
         assert client.get("/api/v1/twins", headers=right).status_code == 200

@@ -259,6 +259,14 @@ def test_alarm_figures_of_a_period_with_their_verdicts(api: httpx.Client) -> Non
     assert one["priorities"] == {"low": 1, "medium": 2, "high": 2, "critical": 1}
     assert one["figures"]["alarms_per_day"] == {"value": 6 / 30, "verdict": "acceptable"}
     assert one["figures"]["critical_percent"]["verdict"] == "over"
+    assert set(whole["named"]) == {*one["standing"], *one["stale"]}
+    open_ones = {item["alert"]: item for item in get(api, "alerts", kind="bioreactor")["items"]}
+    for name in one["standing"]:
+        said = whole["named"][name]
+        assert (said["unit"], said["raised_at"]) == (open_ones[name]["key"], open_ones[name]["raised_at"])
+        assert said["cleared_at"] is None
+    assert whole["targets"]["alarms_per_day"] == {"acceptable": 150, "manageable": 300, "below": False}
+    assert set(whole["targets"]) >= {name for name, figure in one["figures"].items() if figure["verdict"]}
     by_unit = get(api, "alarms/kpis", operators="unit")["operators"]
     assert sum(unit["alarms"] for unit in by_unit) == 6
     assert [unit["operator"] for unit in by_unit] == sorted(unit["operator"] for unit in by_unit)
@@ -276,6 +284,7 @@ def test_openapi_names_every_route(api: httpx.Client) -> None:
         "twins/{kind}/{key}",
         "history",
         "forecasts",
+        "requests",
         "alerts",
         "alarms/kpis",
         "corrections",
