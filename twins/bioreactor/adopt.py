@@ -124,16 +124,16 @@ def _carry_rules(new: State, old: State, kept: Kept) -> None:
 
 def _carry_cadence(new: Configured, old: Configured) -> None:
     """Number the slots of estimates and forecasts by the new cadence: what was said counts for the present slot."""
-    used = len(old.state)
-    heard, phase = new.state.heard[:used], new.state.phase[:used]
+    slots = np.arange(len(old.state))
+    heard = new.state.heard[slots]
     for name, before, after in (
         ("estimated", old.config.estimate_seconds, new.config.estimate_seconds),
         ("forecast", old.config.forecast_seconds, new.config.forecast_seconds),
     ):
-        if before != after:
-            number = (heard + (phase % (after * 1000)) * 1000) // (after * SECOND)
-            newest: Ints = getattr(new.state, name)
-            newest[:used] = np.where(newest[:used] < 0, -1, number)
+        periods = before * SECOND, after * SECOND
+        then, now = (of.state.turns_of(name, slots, heard, one) for of, one in zip((old, new), periods, strict=True))
+        newest: Ints = getattr(new.state, name)
+        newest[slots] = np.where((newest[slots] < 0) | (then == now), newest[slots], now)
 
 
 def _carry_more(new: Configured, old: Configured) -> None:

@@ -80,9 +80,9 @@ def cut(state: State, slots: Ints, times: Ints, periods: tuple[int, int]) -> tup
     heads = np.ones(n, dtype=np.bool_)
     heads[1:] = slots[1:] != slots[:-1]
     calls = np.zeros(n, dtype=np.int64)
-    phase = state.phase[slots]
-    for period, call, newest in ((periods[0], ESTIMATE, state.estimated), (periods[1], FORECAST, state.forecast)):
-        slot_number = (times + (phase % (period // 1000)) * 1000) // period
+    for name, period, call in (("estimated", periods[0], ESTIMATE), ("forecast", periods[1], FORECAST)):
+        newest: Ints = getattr(state, name)
+        slot_number = state.turns_of(name, slots, times, period)
         before = running_max_before(slot_number, heads, newest[slots])
         calls |= np.where(slot_number > before, call, 0)
         starts = np.nonzero(heads)[0]

@@ -35,6 +35,7 @@ MOST_COLUMNS = 64  # distinct (tag, unit) pairs whose newest values a block show
 MOST_TWINS = 250_000  # of one partition; about 180 MB
 CLOCK = 32  # hashes of the last records without a key
 NEVER = 1 << 62
+TOGETHER_MS = 10_000  # of 10,000 twins each five minutes, so many begin together that numpy's own cost is shared
 # What is remembered of each rule that consequences name: standing (-1: never raised), when it cleared, the rule it is
 # suppressed by, and the id of its newest raise.
 LINK_STANDING, LINK_CLEARED, LINK_CAUSE, LINK_OFFSET, LINK_N = range(5)
@@ -232,6 +233,16 @@ class State:
             if place >= self.value.shape[1]:
                 self.make_room(len(self.heard), max(8, 2 * place))
         return place
+
+    def turns_of(self, name: str, slots: NDArray[np.int64], times: NDArray[np.int64], period: int) -> NDArray[np.int64]:
+        """Number the periods [us] of estimates or forecasts that instants fall into; each twin has its own phase.
+
+        A process model's forecasts begin together for some of them: a few cost as much as a hundred.
+        """
+        phase = self.phase[slots] % (period // 1000)
+        if name == "forecast" and self.process is not None:
+            phase -= phase % TOGETHER_MS
+        return (times + phase * 1000) // period
 
     def open_minute(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the minute that is open for each twin, -1 where none is: that of the greatest event time."""

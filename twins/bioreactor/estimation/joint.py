@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 Lane = Literal["unscented", "extended"]
 SPREADS: dict[Lane, float] = {"unscented": 3.0**0.5, "extended": 1e-4}  # sd from the mean to a point
-TOGETHER = 512  # units whose points are moved at once: what they need stays in the processor's cache
+TOGETHER = 256  # units whose points are moved at once: what they need stays in the processor's cache
 STIFF_STEP_HOURS = 0.05  # between two draws of the points of a stiff model; it is CHO's own step
 SMALL = 0.01  # of a state's scale: what no model of a culture tells from nothing
 
