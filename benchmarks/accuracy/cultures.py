@@ -73,13 +73,15 @@ class Culture:
 class Runs:
     """Runs of one culture: everything by hour and minute.
 
-    `truth` has shape (states, minutes + 1, n), `capacitance` (minutes + 1, n), `assays` maps (sensor, hour) to (n,).
+    `truth` has shape (states, minutes + 1, n), `capacitance` (minutes + 1, n) and so has `growth`, by which growth is
+    multiplied; `assays` maps (sensor, hour) to (n,).
     """
 
     culture: Culture
     parameters: Values
     truth: Floats
     capacitance: Floats
+    growth: Floats
     assays: dict[tuple[str, int], Floats] = field(default_factory=dict)
     volume: Floats = field(default_factory=lambda: np.ones(1))  # by minute, relative to the start
 
@@ -263,7 +265,7 @@ def make_runs(
     gain = 1.0 + noise * probe.gain * rng.standard_normal(n)
     colour = 1.0 + wander(minutes, n, noise * probe.colour, probe.colour_hours, rng)
     white = 1.0 + noise * probe.relative * rng.standard_normal((minutes + 1, n))
-    runs = Runs(culture, parameters, truth, truth[probe.state] * gain * colour * white, volume=volume)
+    runs = Runs(culture, parameters, truth, truth[probe.state] * gain * colour * white, growth, volume=volume)
     for hour in range(12, culture.hours, 12):
         for assay in culture.assays:
             value = truth[assay.state, hour * MINUTES]

@@ -91,6 +91,7 @@ class Live:
         start[: len(culture.start)] = culture.start
         self.joint = self.filter.start(start[:, None] * np.ones(n), np.ones(n))
         self.steps = 0
+        self._before: dict[int, Joint] = {}  # beliefs before assays that are not in yet
         self._inputs = np.array([one.default for one in design.model.inputs])[:, None] * np.ones(n)
         self._feed = next(row for row, one in enumerate(design.model.inputs) if one.name == "feed_rate")
         self._yes, self._ones = np.ones(n, dtype=np.bool_), np.ones(n)
@@ -110,13 +111,13 @@ class Live:
             update(joint, self.filter, 0, y, self._yes, self._ones, ~self._yes)
         self.steps += self.n
 
-    def follow(self, until: int) -> Estimates:
-        """Follow the runs until an hour."""
+    def follow(self, until: int, since: int = 0) -> Estimates:
+        """Follow the runs from the hour they were followed to until another."""
         begun = time.perf_counter()
-        before: dict[int, Joint] = {}
+        before = self._before
         said: list[tuple[Floats, Floats]] = []
         assays = self.runs.culture.assays
-        for hour in range(1, until + 1):
+        for hour in range(since + 1, until + 1):
             for minute in range((hour - 1) * MINUTES, hour * MINUTES, self.every):
                 self.advance(self.joint, minute)
             if any((one.name, hour) in self.runs.assays for one in assays):
@@ -130,7 +131,7 @@ class Live:
                     self.advance(self.joint, minute)
             said.append((self.joint.mean.copy(), self.joint.covariance.copy()))
         return Estimates(
-            np.arange(1, until + 1),
+            np.arange(since + 1, until + 1),
             np.stack([one for one, _ in said], axis=1),
             np.stack([one for _, one in said], axis=2),
             self.filter.seen(self.joint),
