@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 ROOMS = ("schemas", "twins", "connectors", "streams")
 ALLOWED = {"schemas": {"pydantic", "msgspec"}}
+OPTIONAL = {"river": ("twins/learning", "online-ml")}  # where it may be imported, and the extra that brings it
 LOCKED = re.compile(r"^([a-z0-9-]+)==(\S+)", re.M)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -55,10 +56,33 @@ def test_every_package_that_a_room_imports_is_in_the_core_lock(room: str) -> Non
     owners = metadata.packages_distributions()
     core = locked("core")
     for path, top in set(imported(room)):
+        folder, extra = OPTIONAL.get(top, ("", ""))
+        if folder and path.is_relative_to(folder):
+            assert any(one.startswith(top) for one in PROJECT["project"]["optional-dependencies"][extra])
+            continue
         names = {normal(name) for name in owners.get(top, [])}
         assert names & core.keys(), f"{path} imports {top}; declare it in pyproject.toml and run scripts/lock"
         if room in ALLOWED:
             assert top in ALLOWED[room], f"{path} imports {top}"
+
+
+@pytest.mark.parametrize("top", OPTIONAL)
+def test_without_an_extra_everything_else_runs_and_its_section_says_what_to_install(top: str) -> None:
+    script = f"""
+import sys
+sys.modules[{top!r}] = None  # an import of it fails
+from schemas.errors import MissingExtraError
+from twins.bioreactor import BioreactorModel
+BioreactorModel().empty().snapshot()
+try:
+    BioreactorModel.from_config({{"learning": {{}}}})
+except MissingExtraError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+    )
+    assert OPTIONAL[top][1] in done.stdout
 
 
 def test_the_locks_hold_all_that_is_declared_and_agree_with_each_other() -> None:
