@@ -140,8 +140,8 @@ def noisy_alarms() -> Script:
 
 
 def _until(events: list[Event], begin: int) -> list[Event]:
-    """Shift events to begin at an instant, in the order in which they were told."""
-    by = begin - BEGIN + MINUTE - begin % MINUTE
+    """Shift events to begin in the minute of an instant, in the order in which they were told; none is yet to come."""
+    by = begin - BEGIN - begin % MINUTE
     moved = [
         later(one, event_time=Instant(one.event_time + by), record_time=Instant(one.record_time + by)) for one in events
     ]
