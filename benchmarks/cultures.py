@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from connectors.bioreactor_simulator import PROBES
 from connectors.bioreactor_writer import ReadingWriter
-from connectors.outgoing import Outgoing, encode
+from connectors.outgoing import Outgoing, encode, packed
 from schemas import bioreactor as b
-from schemas.events import Event, pack_headers, write_headers
+from schemas.events import Event
 from schemas.instants import HOUR, MINUTE, SECOND, Instant
 
 Floats = NDArray[np.float64]
@@ -110,10 +110,7 @@ class Cultures:
 
     def _encoded(self, event: Event) -> list[Outgoing]:
         made = encode(event)
-        if not self._packed:
-            return made
-        packed = pack_headers(write_headers(event))
-        return [one._replace(headers=packed) for one in made]
+        return [packed(one) for one in made] if self._packed else made
 
 
 def assay_step(unit: int, units: int, within: int) -> int:

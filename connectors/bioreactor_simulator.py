@@ -16,9 +16,9 @@ from connectors.bioreactor_schedule import Schedule
 from connectors.bioreactor_simulation import Simulation
 from connectors.bioreactor_truth import Floats, Ints, Truth, Truths
 from connectors.bioreactor_writer import ReadingWriter
-from connectors.outgoing import Outgoing, encode
+from connectors.outgoing import Outgoing, encode, packed
 from schemas.bioreactor import TimePassed
-from schemas.events import Event, pack_headers, write_headers
+from schemas.events import Event
 from schemas.instants import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
 
 PROBES: tuple[tuple[str, str], ...] = (
@@ -254,10 +254,7 @@ class Simulator:
 
     def _encoded(self, event: Event) -> list[Outgoing]:
         made = encode(event)
-        if not self._packed:
-            return made
-        packed = pack_headers(write_headers(event))
-        return [one._replace(headers=packed) for one in made]
+        return [packed(one) for one in made] if self._packed else made
 
 
 def _disturbed(unit: int, reading: Outgoing, faults: RecordFaults) -> list[Outgoing]:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from schemas.errors import InvalidFieldError
-from schemas.events import STRUCTURED, Event, family_of, read_headers, write_headers, write_value
+from schemas.events import STRUCTURED, Event, family_of, pack_headers, read_headers, write_headers, write_value
 from schemas.ids import check_id
 from schemas.instants import SECOND, Instant
 from schemas.topics import PARTITIONS, TOPICS
@@ -89,6 +89,11 @@ def encode(entry: Entry, family: str = FAMILY, partitions: int = PARTITIONS) -> 
     if entry.subject:
         return [Outgoing(chosen, entry.subject.encode(), value, headers, None, entry.event_time)]
     return [Outgoing(chosen, None, value, headers, partition, entry.event_time) for partition in range(partitions)]
+
+
+def packed(record: Outgoing) -> Outgoing:
+    """Give a record with its headers as the embedded log keeps them."""
+    return record if isinstance(record.headers, bytes) else record._replace(headers=pack_headers(record.headers))
 
 
 def encode_items(items: Iterable[Item], family: str = FAMILY, partitions: int = PARTITIONS) -> Iterator[Outgoing]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from benchmarks.accuracy.cultures import CHO, CULTURES, MINUTES, T_CELLS, Culture, Runs, make_runs, open_loop
+from benchmarks.intervals import NORMAL_95
 from benchmarks.report import Report, add_out, given
 from twins.bioreactor.estimation.design import Channel, Design, Unsure, Wander
 from twins.bioreactor.estimation.joint import Joint, JointFilter, Lane
@@ -32,7 +33,6 @@ Floats = NDArray[np.float64]
 LATE_HOURS = 4
 SCORED_FROM = 24  # h
 RESAMPLES = 400
-NORMAL_95 = 1.959964
 
 # The share of its open-loop error that a state must lose [%].
 BARS = {

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.cultures import CHO, MINUTES, Runs, make_runs, xing
 from benchmarks.accuracy.estimates import DESIGNS, Live
+from benchmarks.intervals import NORMAL_90, wilson
 from benchmarks.report import Bar, Report, add_out, given
 from twins.bioreactor.estimation.advice import NOT_NEEDED, Advice, Floor, Pump, advise
 
@@ -29,7 +30,6 @@ FLOOR, PROBABILITY = 8.0, 0.95  # mmol/L of glucose
 HOLDS = (0.0, 0.0, 653.0, 58.8, 0.0, 0.0)  # what the feed holds [mmol/L]: glucose and glutamine, docs/models.md
 GLUCOSE = CHO.states.index("glucose")
 MOST_RATE, MOST_LITRES, VESSEL = 0.02, 0.2, 1.5  # of vessels that began with 1 L
-NORMAL = 1.6448536269514722
 HALVINGS = 12  # of the search for the least rate: to 5e-6 L/h
 
 
@@ -113,7 +113,7 @@ def _row(report: Report, hour: int, way: str, which: Bools, held: Bools, over: f
     if not count:
         return
     share = float(held.mean())
-    low, high = _wilson(share, count)
+    low, high = wilson(int(held.sum()), count, NORMAL_90)
     report.add(
         "held", hour=hour, way=way, runs=count, held=100.0 * share, low=100.0 * low, high=100.0 * high,
         over_the_least=over,
@@ -162,10 +162,3 @@ def least_of(runs: Runs, hour: int) -> Floats:
         held = kept(follow(runs, hour, Plan(middle, nothing, nothing)))
         low, high = np.where(held, low, middle), np.where(held, middle, high)
     return np.where(needed, np.where(possible, high, np.nan), 0.0)
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    """Give the 90 % interval of a share."""
-    middle = (share + NORMAL**2 / (2 * n)) / (1 + NORMAL**2 / n)
-    half = NORMAL / (1 + NORMAL**2 / n) * np.sqrt(share * (1 - share) / n + NORMAL**2 / (4 * n * n))
-    return float(middle - half), float(min(1.0, middle + half))

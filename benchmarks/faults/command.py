@@ -17,6 +17,7 @@ from benchmarks.faults.campaign import Scored, faults, healthy
 from benchmarks.faults.live import alike
 from benchmarks.faults.sampled import report_samples
 from benchmarks.faults.scenarios import NEVER
+from benchmarks.intervals import NORMAL_95, wilson
 from benchmarks.report import Bar, Report, add_out, given
 
 SWAP_LEAST = 5.0  # sd: below it a swap exchanges what is nearly the same
@@ -63,24 +64,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """Give Wilson's 95 % interval of a share (Wilson 1927, JASA 22:209).
-
-    Examples
-    --------
-    >>> [round(x, 3) for x in wilson(95, 100)]
-    [0.888, 0.978]
-    """
-    if of == 0:
-        return 0.0, 1.0
-    z, p = 1.959964, hits / of
-    middle, half = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
-    return (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
-
-
 def false_rate(alarms: int, unit_days: float) -> tuple[float, float, float]:
     """Give alarms per unit-day with their 95 % interval: Poisson, by Byar's approximation (Breslow and Day 1987)."""
-    z = 1.959964
+    z = NORMAL_95
     low = alarms * (1 - 1 / (9 * alarms) - z / (3 * math.sqrt(alarms))) ** 3 if alarms else 0.0
     up = alarms + 1
     high = up * (1 - 1 / (9 * up) + z / (3 * math.sqrt(up))) ** 3

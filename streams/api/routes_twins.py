@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
@@ -111,9 +111,7 @@ async def history(
     moment = as_of(at, known_at)
     parts = part or PARTS
     async with services.reads.connection() as connection:
-        twin_row = await find_twin(connection, kind, key)
-        if twin_row is None:
-            raise _nobody(kind, key)
+        twin_row = await _known(connection, kind, key)
         no, topic, partition = twin_row["no"], input_topic_of(kind), twin_row["partition"]
         window = await _window(connection, no, moment, start, end, points)
         body: dict[str, object] = {"kind": kind, "key": key, "topic": topic, "partition": partition, "window": None}
@@ -145,9 +143,7 @@ async def forecasts(
 ) -> Response:
     """Newest first. `data.values[quantity][i][j]` is quantile `data.quantiles[j]` at time `data.at[i]`."""
     async with services.reads.connection() as connection:
-        twin_row = await find_twin(connection, kind, key)
-        if twin_row is None:
-            raise _nobody(kind, key)
+        twin_row = await _known(connection, kind, key)
         return reply({"items": await history_of.read_forecasts(connection, twin_row["no"], as_of(at, known_at), limit)})
 
 
@@ -164,9 +160,7 @@ async def requests(
     configuration allows, as this service was given it; null where it has no triggers."""
     triggers = None if services.config.bioreactor is None else services.config.bioreactor.triggers
     async with services.reads.connection() as connection:
-        twin_row = await find_twin(connection, kind, key)
-        if twin_row is None:
-            raise _nobody(kind, key)
+        twin_row = await _known(connection, kind, key)
         found = await read_requests(connection, twin_row["no"], as_of(at, known_at), limit)
     budget = None
     if kind == "bioreactor" and triggers is not None:
@@ -192,6 +186,15 @@ async def _window(
     if last - first > LONGEST_WINDOW_DAYS * 86_400_000_000:
         raise ProblemError(400, f"expected a window of at most {LONGEST_WINDOW_DAYS} days; ask for a shorter one")
     return history_of.Window(first, Instant(last), points)
+
+
+# Any: a row of the ledger.
+async def _known(connection: Connection, kind: str, key: str) -> dict[str, Any]:
+    """Give the twin's place in the ledger, or answer 404."""
+    row = await find_twin(connection, kind, key)
+    if row is None:
+        raise _nobody(kind, key)
+    return row
 
 
 def _nobody(kind: str, key: str) -> ProblemError:

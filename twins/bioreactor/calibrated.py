@@ -19,9 +19,11 @@ from twins.bioreactor.estimation.outlook import (
     OUTSIDE_CALIBRATION,
     VERDICTS,
     Calibration,
+    nearest,
     place_of,
     surprise,
     trust,
+    unlike,
 )
 from twins.bioreactor.forecast import NORMAL
 
@@ -30,7 +32,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 COVERAGE = 0.9  # what lies between the outermost quantiles of a forecast
-CLOSE = 1e-9  # hours by which a lead may be missed
 
 
 class Made(Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,7 +114,7 @@ class Widening:
             place, within = nearest(one, hours)
             far = self._far[row][place, units]
             factor = np.array([at.factor for at in one.leads])[place] / NORMAL[-1]
-            wide[row] = np.where(within, factor * np.sqrt(np.maximum(far / max(len(one.leads[0].centre), 1), 1.0)), 1.0)
+            wide[row] = np.where(within, factor * unlike(far, one.leads[0]), 1.0)
             self._beyond[row] |= ~within
             self._outside[row] |= within & (far > np.array([at.surprise for at in one.leads])[place])
         return wide
@@ -127,26 +128,6 @@ class Widening:
         if row not in self._rows:
             return self.trust
         return np.where((self.trust == FINE) & self._outside[row], OUTSIDE_CALIBRATION, self.trust)
-
-
-def nearest(calibration: Calibration, hours: Floats) -> tuple[Ints, Bools]:
-    """Give the place among the leads that counts at each lead, as `Calibration.at` does, and whether there is one.
-
-    Examples
-    --------
-    >>> from twins.bioreactor.estimation.outlook import AtLead
-    >>> leads = tuple(AtLead(hours, factor, 9.0, (), ()) for hours, factor in ((6.0, 2.0), (12.0, 1.7)))
-    >>> nearest(Calibration("d", "glucose", 0.9, 200, leads), np.array([1.0, 9.0, 12.0, 13.0]))[0].tolist()
-    [0, 0, 1, 1]
-    """
-    leads = np.array([one.lead_hours for one in calibration.leads])
-    factors = np.array([one.factor for one in calibration.leads])
-    above = np.searchsorted(leads, hours - CLOSE)
-    within = above < len(leads)
-    place = np.minimum(above, len(leads) - 1)
-    before = np.maximum(place - 1, 0)
-    between = hours < leads[place] - CLOSE
-    return np.where(between & (factors[before] > factors[place]), before, place), within
 
 
 def word(verdict: int) -> str | None:

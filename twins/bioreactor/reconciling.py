@@ -25,6 +25,7 @@ from schemas.errors import SettingsError
 from schemas.instants import DAY, MINUTE, format_instant
 from schemas.units import CANONICAL, UNITS
 from twins.bioreactor.filter import GATE_LIMIT
+from twins.bioreactor.forecast import NORMAL
 from twins.bioreactor.models.bicarbonate import bicarbonate_ph
 from twins.bioreactor.rows import OTHER_PROBE, SAMPLED, START, Assay, Change, Items
 from twins.bioreactor.sections import Reconciled
@@ -47,7 +48,6 @@ BICARBONATE_SD = 0.05  # of an assay, relative; assumed
 PK_SD = 0.1  # of pK' in a medium, as `models/bicarbonate.py` says
 PH, CARBON_DIOXIDE, BICARBONATE_TAG = "ph", "pco2", "bicarbonate"
 CONSISTENT = 3.3  # standard deviations, the gate's own
-NORMAL_90 = 1.6448536269514722
 MMHG = "mm[Hg]"
 
 
@@ -204,7 +204,7 @@ def _near(one: float, other: float) -> bool:
 
 
 def _belief(mean: float, sd: float, unit: str) -> Data:
-    return {"mean": mean, "sd": sd, "low": mean - NORMAL_90 * sd, "high": mean + NORMAL_90 * sd, "unit": unit}
+    return {"mean": mean, "sd": sd, "low": mean - NORMAL[-1] * sd, "high": mean + NORMAL[-1] * sd, "unit": unit}
 
 
 def _instant(time: np.float64) -> str | None:

@@ -10,6 +10,7 @@ from benchmarks.faults.injection import Injection
 from benchmarks.faults.noise import Noise
 from benchmarks.faults.plant import Plant
 from benchmarks.faults.vessel import DO, PH, RANGES, T, draw
+from benchmarks.intervals import wilson
 
 SEED = 11
 
@@ -39,8 +40,8 @@ def test_sure_faults_are_found_and_named_in_time(monkeypatch: pytest.MonkeyPatch
 
 
 def test_intervals_hold_their_share() -> None:
-    assert command.wilson(0, 0) == (0.0, 1.0)
-    low, high = command.wilson(90, 100)
+    assert wilson(0, 0) == (0.0, 1.0)
+    low, high = wilson(90, 100)
     assert low == pytest.approx(0.8256, abs=1e-4)  # Newcombe 1998, Statistics in Medicine 17:857, method 3
     assert high == pytest.approx(0.9448, abs=1e-4)
     rate, low, high = command.false_rate(10, 100.0)

@@ -31,6 +31,7 @@ from twins.forecasting.conformal import split_quantile
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 FORECAST_STEP_HOURS = 0.25  # longest step of a forecast, five of the models' own
 SLOW_STEP_HOURS = 0.05  # own step of an explicit model that may be forecast so; a faster one would not stay stable
@@ -39,6 +40,7 @@ FINE, NOT_ENOUGH_DATA, OUTSIDE_MODEL, OUTSIDE_CALIBRATION = range(4)
 VERDICTS = ("", "not enough data", "outside the model's domain", "outside calibration")
 SURPRISE_COVERAGE = 0.995  # of calibration runs are no more surprising than the limit
 SMALLEST_SPREAD = 1e-9
+CLOSE = 1e-9  # hours by which a lead may be missed
 
 
 class AtLead(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,16 +74,33 @@ class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
         SettingsError
             If the lead is longer than any that was calibrated.
         """
-        above = next((i for i, one in enumerate(self.leads) if one.lead_hours >= lead_hours - 1e-9), None)
-        if above is None:
+        place, within = nearest(self, np.array([lead_hours]))
+        if not within[0]:
             raise SettingsError(
                 f"expected a lead up to {self.leads[-1].lead_hours:g} h, the longest that was calibrated, "
                 f"received {lead_hours:g} h"
             )
-        near = self.leads[above]
-        if above == 0 or near.lead_hours <= lead_hours + 1e-9:
-            return near
-        return max(near, self.leads[above - 1], key=lambda one: one.factor)
+        return self.leads[int(place[0])]
+
+
+def nearest(calibration: Calibration, hours: Floats) -> tuple[Ints, Bools]:
+    """Give the place among the leads that counts at each lead, of the two about it the one with the larger factor; and
+    whether there is one.
+
+    Examples
+    --------
+    >>> leads = tuple(AtLead(hours, factor, 9.0, (), ()) for hours, factor in ((6.0, 2.0), (12.0, 1.7)))
+    >>> nearest(Calibration("d", "glucose", 0.9, 200, leads), np.array([1.0, 9.0, 12.0, 13.0]))[0].tolist()
+    [0, 0, 1, 1]
+    """
+    leads = np.array([one.lead_hours for one in calibration.leads])
+    factors = np.array([one.factor for one in calibration.leads])
+    above = np.searchsorted(leads, hours - CLOSE)
+    within = above < len(leads)
+    place = np.minimum(above, len(leads) - 1)
+    before = np.maximum(place - 1, 0)
+    between = hours < leads[place] - CLOSE
+    return np.where(between & (factors[before] > factors[place]), before, place), within
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,6 +249,11 @@ def place_of(filter_: JointFilter, state: str) -> int:
 def spread_of(filter_: JointFilter, now: Joint, later: Joint, row: int, at: AtLead) -> Floats:
     """Give a coordinate's standard deviation, above 0: the model's own, wider where the run looks unlike others."""
     own = np.maximum(np.sqrt(np.maximum(later.covariance[row, row], 0.0)), SMALLEST_SPREAD)
-    alike = max(len(at.centre), 1)
-    wide: Floats = own * np.sqrt(np.maximum(surprise(filter_, now, at) / alike, 1.0))
+    wide: Floats = own * unlike(surprise(filter_, now, at), at)
     return wide
+
+
+def unlike(surprised: Floats, at: AtLead) -> Floats:
+    """Give how much wider an interval is where runs look so unlike those of the calibration, 1 or more, shape (n,)."""
+    wider: Floats = np.sqrt(np.maximum(surprised / max(len(at.centre), 1), 1.0))
+    return wider

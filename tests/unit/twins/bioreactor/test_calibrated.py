@@ -15,10 +15,10 @@ from schemas.instants import HOUR, format_instant
 from tests.unit.twins.bioreactor.script import BEGIN, Script, records_of
 from twins import checks
 from twins.bioreactor import BioreactorModel
-from twins.bioreactor.calibrated import Calibrated, CalibrationSet, Made, Widening, nearest
+from twins.bioreactor.calibrated import Calibrated, CalibrationSet, Made, Widening
 from twins.bioreactor.calibrating import Truth, check, follow, leads_of, make_calibration, step
 from twins.bioreactor.config import read_config, rules_of
-from twins.bioreactor.estimation.outlook import Calibration
+from twins.bioreactor.estimation.outlook import Calibration, nearest
 from twins.bioreactor.forecast import NORMAL
 from twins.bioreactor.process import Process
 from twins.bioreactor.process_emit import process_forecast
@@ -152,6 +152,7 @@ def test_the_leads_that_count_are_those_of_the_scalar_law(made: CalibrationSet) 
     one = Calibration("d", "glucose", 0.9, 200, (*some, structs.replace(leads[1], lead_hours=24.0, factor=3.0)))
     hours = np.array([0.0, 5.9, 6.0, 6.1, 11.9, 12.0, 12.1, 24.0])
     place, within = nearest(one, hours)
+    assert place.tolist() == [0, 0, 0, 0, 0, 1, 2, 2]
     assert [one.leads[k] for k in place.tolist()] == [one.at(float(hour)) for hour in hours]
     assert within.all()
     assert not nearest(one, np.array([24.1]))[1][0]

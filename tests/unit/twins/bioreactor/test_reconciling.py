@@ -18,7 +18,8 @@ from tests.unit.twins.bioreactor.script import BEGIN, Script, records_of
 from twins import checks
 from twins.bioreactor import BioreactorBlock, BioreactorModel
 from twins.bioreactor.config import read_config
-from twins.bioreactor.reconciling import NORMAL_90, Reconciling
+from twins.bioreactor.forecast import NORMAL
+from twins.bioreactor.reconciling import Reconciling
 from twins.bioreactor.rows import SAMPLED, START, Assay, Change, Items
 from twins.bioreactor.sections import Reconciled
 from twins.checks import fold
@@ -198,7 +199,7 @@ def test_intervals_of_the_offset_hold_nine_in_ten() -> None:
         errors.append((said_of["mean"] - offset) / said_of["sd"])
     assert 0.85 <= np.mean(held) <= 0.95
     assert 0.85 <= np.std(errors) <= 1.15
-    assert pytest.approx(1.645, abs=1e-3) == NORMAL_90
+    assert pytest.approx(1.645, abs=1e-3) == NORMAL[-1]
 
 
 def test_frames_refolds_and_snapshots_leave_no_trace() -> None:
