@@ -68,7 +68,7 @@ def entries_of(topic: Topic) -> list[Entry]:
 
 def is_aside(topic: Topic) -> bool:
     """Whether a topic holds records of another one that could not be used."""
-    return bool(topic.family) and not topic.framed
+    return topic.name.endswith((".dlq", ".late"))
 
 
 def _channel(topic: Topic) -> Schema:

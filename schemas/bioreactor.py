@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from schemas.jobs import ResimulationResult
+
 # The newest version of every bioreactor event's data. Older ones are lifted by `schemas/upcast.py`. A type that is new
 # raises it not: what was said before reads as it did. So came with version 2, later than it: probe_calibrated,
-# probe_changed, inoculated, held, resumed, medium_exchanged.
+# probe_changed, inoculated, held, resumed, medium_exchanged, resimulated, estimate_adopted.
 VERSION = 2
 
 Quality = Literal["good", "uncertain", "bad"]
@@ -170,6 +172,17 @@ class MediumExchanged(Struct, frozen=True, forbid_unknown_fields=True):
     composition: Annotated[dict[Name, Quantity], Meta(max_length=64)] = {}
 
 
+class EstimateAdopted(Struct, frozen=True, forbid_unknown_fields=True):
+    """A person takes over what a re-simulation found: from `time` on the qualified lane believes its parameters.
+
+    `job` names the answer, which must be the newest that this run's twin was given. `by` is who decided.
+    """
+
+    job: Name
+    by: Name
+    reason: Reason
+
+
 class TimePassed(Struct, frozen=True, forbid_unknown_fields=True):
     """Nothing else was said until now: silence is evidence, and a replay must see it too."""
 
@@ -231,6 +244,8 @@ EVENTS: dict[str, type[Struct]] = {
     "bioreactor.held": Held,
     "bioreactor.resumed": Resumed,
     "bioreactor.medium_exchanged": MediumExchanged,
+    "bioreactor.resimulated": ResimulationResult,
+    "bioreactor.estimate_adopted": EstimateAdopted,
     "time.passed": TimePassed,
     "configuration.changed": ConfigurationChanged,
 }

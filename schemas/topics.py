@@ -48,6 +48,7 @@ TOPICS: dict[str, Topic] = {
         Topic("twin.forecasts", "twin key", "What the twins expect, as quantiles over time."),
         Topic("twin.alerts", "twin key", "Alerts raised, updated and cleared."),
         Topic("resim.requests", "twin key", "Questions of the twins to the re-simulation pool."),
+        Topic("resim.requests.dlq", "twin key", "Requests that could not be read, and jobs that failed for good."),
         Topic("resim.results", "twin key", "Answers of the re-simulation pool."),
     ]
 }

@@ -35,6 +35,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "cells_retained": True,
         "composition": {"glucose": {"value": 25, "unit": "mmol/L"}},
     },
+    "bioreactor.resimulated": {
+        "job": "bioreactor.events/3/1041/2",
+        "kind": "bioreactor",
+        "status": "done",
+        "provenance": {"seed": 7, "versions": {}, "device": "cpu", "reproducibility": "exact"},
+    },
+    "bioreactor.estimate_adopted": {"job": "bioreactor.events/3/1041/2", "by": "M. Sato", "reason": "growth slowed"},
     "time.passed": {},
     "configuration.changed": {"change": 1, "before": "growth@1+a", "after": "growth@1+b", "approval": "0" * 64},
 }

@@ -1,0 +1,1 @@
+"""The pool that answers re-simulations: the job ledger in PostgreSQL, the dispatcher, and the workers."""

@@ -1,0 +1,59 @@
+"""The engines this installation knows: our own, and those that plug-ins register under `twinstream.engines`.
+
+An engine is loaded only in the process that runs it: its libraries are heavy, and may end a process. What the others
+must know of each stands here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from importlib import metadata
+
+from schemas.errors import SettingsError
+from twins.engine import Engine, Needs, Overlap
+
+GROUP = "twinstream.engines"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEntry:
+    """Where an engine is, `module:factory`, and what dispatcher and worker must know without loading it."""
+
+    kind: str
+    target: str
+    overlap: Overlap = "supersede"
+    needs: Needs = "cpu"
+    memory_mb: int = 4096
+    silent_seconds: float = 120.0  # without progress for so long, its process is ended
+
+
+OURS = (
+    EngineEntry("bioreactor", "twins.bioreactor.ensemble:BioreactorEnsemble", "supersede", "prefers_gpu"),
+    EngineEntry("bioreactor.reestimate", "twins.bioreactor.reestimate:Reestimate", "supersede"),
+    EngineEntry("md", "twins.molecule.dynamics:MolecularDynamics", "finish", "prefers_gpu", 8192, 300.0),
+)
+
+
+def engines() -> dict[str, EngineEntry]:
+    """Give every known engine by its kind. A plug-in names a callable that gives an `Engine`, and gets the defaults."""
+    found = {one.kind: one for one in OURS}
+    for entry in metadata.entry_points(group=GROUP):
+        found.setdefault(entry.name, EngineEntry(entry.name, entry.value))
+    return found
+
+
+def load_engine(entry: EngineEntry) -> Engine:
+    """Load an engine, in the process that is to run it.
+
+    Raises
+    ------
+    SettingsError
+        If there is none at that place. An engine whose extra is missing raises MissingExtraError.
+    """
+    module, _, name = entry.target.partition(":")
+    try:
+        engine: Engine = getattr(importlib.import_module(module), name)()
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise SettingsError(f"expected an engine at {entry.target}, received {error}; reinstall it") from None
+    return engine
