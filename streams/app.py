@@ -28,7 +28,7 @@ from schemas.errors import LogError, SnapshotError
 from schemas.topics import input_topic
 from streams import logs
 from streams.appending import async_writer
-from streams.engine.engine import EXIT_BROKEN, EXIT_STALE, EXIT_USAGE, Engine
+from streams.engine.engine import EXIT_BROKEN, EXIT_STALE, EXIT_USAGE, Engine, FoldError
 from streams.engine.watch import LeaseWatch, resident_bytes
 from streams.ledger.commit import Step
 from streams.maintenance import EVERY_SECONDS, maintain
@@ -40,6 +40,7 @@ from streams.publisher import OutboxPublisher
 from streams.settings import Settings
 from streams.time_passed import time_passed
 from streams.transports import CoalescingHooks, attach, transport_url
+from streams.transports.coalescing import Gathered
 from streams.worker_health import HealthServer
 from twins.changing import change_row
 
@@ -162,7 +163,7 @@ class Worker:
             broker_commit_interval=1.0,
             broker_max_poll_records=settings.frame_records,
             consumer_max_fetch_size=_FETCH_BYTES,
-            stream_buffer_maxsize=4,
+            stream_buffer_maxsize=16,
             stream_wait_empty=False,
             **static,
         )
@@ -182,22 +183,28 @@ class Worker:
 
     async def _agent(self, stream: Any) -> None:  # Any: faust.Stream has no types
         """Fold each frame. Any error ends the process: Faust would go on silently."""
-        loop = asyncio.get_running_loop()
-        partition: int | None = None
+        waiting = Gathered(self.settings.frame_records)
         try:
             async for event in stream.events():
-                message = event.message
-                partition = message.partition
-                frame = message.value
-                back_to = await loop.run_in_executor(
-                    self._fold_thread, self.engine.fold, partition, frame, frame.follows
-                )
-                if back_to is not None:
-                    await self.app.consumer.seek(TP(self.topic.name, partition), back_to)
+                partition, frame = event.message.partition, event.message.value
+                if not waiting.take(partition, frame):
+                    await self._fold(waiting)
+                    waiting.take(partition, frame)
+                if stream.channel.queue.empty():
+                    await self._fold(waiting)
         except asyncio.CancelledError:
             raise
+        except FoldError as error:
+            await asyncio.to_thread(self.engine.failed, error.partition, error.__cause__ or error)
         except BaseException as error:
-            await asyncio.to_thread(self.engine.failed, partition, error)
+            await asyncio.to_thread(self.engine.failed, None, error)
+
+    async def _fold(self, waiting: Gathered) -> None:
+        """Fold what has gathered, of all partitions, and go back where records are missing."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._fold_thread, self.engine.fold_all, waiting.give())
+        for partition, offset in found.items():
+            await self.app.consumer.seek(TP(self.topic.name, partition), offset)
 
     async def _claim(self, assigned: set[TP]) -> dict[TP, int]:
         partitions = {tp.partition for tp in assigned if tp.topic == self.topic.name}

@@ -9,7 +9,7 @@ rows, and gets back, for late facts only, as `Past`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -186,6 +186,26 @@ class KeepsAdvice(Protocol):
         ...
 
 
+class Sharing(Protocol):
+    """Lets blocks that are folded at the same time do together what they compute alike, to the same bits."""
+
+    def share(self, key: Hashable, item: Any, work: Callable[[Sequence[Any]], None]) -> None:
+        """Do `work` on this item alone, or on more of the same key at once; return when it is done for this one.
+
+        `work` may be called again with fewer items after it raised; then none of them may have been changed.
+        """
+        ...
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """A block that can do so."""
+
+    def share(self, sharing: Sharing) -> None:
+        """Share from now on."""
+        ...
+
+
 class Model(Protocol):
     """What makes blocks: one per twin kind, with its configuration fixed."""
 
@@ -207,6 +227,8 @@ __all__ = [
     "Model",
     "Past",
     "Self",
+    "Shares",
+    "Sharing",
     "TwinPast",
     "Wanted",
 ]

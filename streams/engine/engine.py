@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from schemas.errors import LedgerError, SnapshotError, StaleEpochError
 from streams import changing
 from streams.engine.commits import CommitThread
 from streams.engine.configurations import Configurations
+from streams.engine.lanes import Lanes
 from streams.engine.partition import PartitionFold
 from streams.ledger import claims
 from streams.ledger.commit import Committer, Outputs, Step
@@ -40,6 +42,14 @@ log = structlog.get_logger("twinstream.engine")
 
 def _no_step(_: str) -> None:
     return
+
+
+class FoldError(Exception):
+    """Folding a partition raised; the cause is what it raised."""
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"folding partition {partition} raised")
+        self.partition = partition
 
 
 class Engine:
@@ -83,6 +93,7 @@ class Engine:
         self._after_commit = after_commit
         self._step = at_step
         self._partitions: dict[int, PartitionFold] = {}
+        self._lanes = Lanes()
         self._checkpoint_due: dict[int, float] = {}
         self._checkpoint_bytes: dict[int, int] = {}
         self._checkpointed: dict[int, int] = {}
@@ -120,6 +131,7 @@ class Engine:
             if fold.next_offset != self._checkpointed.get(partition):
                 self._commits.submit(self._checkpoint_alone(fold))
         self._commits.stop(timeout)
+        self._lanes.close()
         self._disconnect()
 
     def claim(self, partitions: Iterable[int]) -> dict[int, int]:
@@ -157,7 +169,9 @@ class Engine:
             held.epoch = claim.epoch
             return held.next_offset
         model = self.configurations.of(claim)
-        fold = PartitionFold(model, self.topic, claim.partition, self._load_past, self.configurations.after)
+        fold = PartitionFold(
+            model, self.topic, claim.partition, self._load_past, self.configurations.after, self._lanes
+        )
         offset = fold.resume(claim, careful_records=self._careful_records)
         self._partitions[claim.partition] = fold
         self._checkpointed[claim.partition] = offset
@@ -183,6 +197,24 @@ class Engine:
         gone = set(partitions)
         self._owned -= gone
         log.info("revoked", partitions=sorted(gone))
+
+    def fold_all(self, frames: Mapping[int, tuple[Sequence[RawRecord], int | None]]) -> dict[int, int]:
+        """Fold frames of several partitions, each (records, follows), in turns; give where to seek to because records
+        are missing, by partition.
+
+        Raises
+        ------
+        FoldError
+            With the partition whose fold raised first, and what it raised. The others were folded to their ends.
+        """
+        partitions = sorted(frames)
+        jobs = [partial(self.fold, partition, *frames[partition]) for partition in partitions]
+        outcomes = self._lanes.run(jobs)
+        for partition, one in zip(partitions, outcomes, strict=True):
+            if one.error is not None:
+                raise FoldError(partition) from one.error
+        back = ((partition, one.value) for partition, one in zip(partitions, outcomes, strict=True))
+        return {partition: offset for partition, offset in back if offset is not None}
 
     def fold(self, partition: int, records: Sequence[RawRecord], follows: int | None = None) -> int | None:
         """Fold records and hand the result to the commit thread.

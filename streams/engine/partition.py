@@ -15,7 +15,7 @@ from schemas.instants import Instant, format_instant
 from streams.ledger.claims import Checkpoint, Claim
 from streams.ledger.connect import blames_record
 from streams.ledger.folded import Changed, Folded, Skip
-from twins.block import Adopts, Block, Effects, Model, Past, Wanted
+from twins.block import Adopts, Block, Effects, Model, Past, Shares, Sharing, Wanted
 from twins.changing import changed_of, read_change
 from twins.frame import UNKNOWN_TIME, Frame, FrameReader, RawRecord, Refused, known_at_of
 
@@ -40,6 +40,8 @@ class PartitionFold:
         Gives twins their kept past, as it was before an offset.
     model_after : callable
         Gives the model that a record changes to, None where the record may not change it.
+    sharing : Sharing, optional
+        Lets blocks that are folded at the same time do together what they compute alike.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class PartitionFold:
         partition: int,
         load_past: LoadPast,
         model_after: ModelAfter = lambda *_: None,
+        sharing: Sharing | None = None,
     ) -> None:
         self.topic = topic
         self.partition = partition
@@ -57,8 +60,9 @@ class PartitionFold:
         self._model = model
         self._load_past = load_past
         self._model_after = model_after
+        self._sharing = sharing
         self._reader = FrameReader(topic, partition)
-        self.block: Block = model.empty()
+        self.block = self._empty(model)
         self._skipped: frozenset[int] = frozenset()
         self._careful_from = 0
         self._careful_until = 0
@@ -68,7 +72,7 @@ class PartitionFold:
 
         After two exits near `applied`, the next `careful_records` from there on are folded one by one.
         """
-        self.block = self._model.empty()
+        self.block = self._empty(self._model)
         self.next_offset = 0
         if claim.checkpoint is not None:
             self.block.restore(claim.checkpoint.body)
@@ -111,6 +115,12 @@ class PartitionFold:
         """The state as it stands."""
         return Checkpoint(self.next_offset, self._model.name, self.block.snapshot())
 
+    def _empty(self, model: Model) -> Block:
+        block = model.empty()
+        if self._sharing is not None and isinstance(block, Shares):
+            block.share(self._sharing)
+        return block
+
     def _fresh(self, records: Sequence[RawRecord]) -> Sequence[RawRecord]:
         if records[0].offset >= self.next_offset:
             return records
@@ -131,7 +141,7 @@ class PartitionFold:
         model = self._model_after(self.partition, record.offset, changed_of(frame))
         if model is None:
             return None
-        block, before = model.empty(), self.checkpoint()
+        block, before = self._empty(model), self.checkpoint()
         if not isinstance(block, Adopts):
             raise SnapshotError(f"expected twins that can change their configuration, {model.kind} cannot")
         effects = block.adopt(self.block, frame, lambda wanted: self._load_past(wanted, record.offset))
@@ -182,7 +192,7 @@ class PartitionFold:
             yield folded
 
     def _rewind(self, body: bytes, next_offset: int) -> None:
-        self.block = self._model.empty()
+        self.block = self._empty(self._model)
         self.block.restore(body)
         self.next_offset = next_offset
 

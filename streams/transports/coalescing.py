@@ -30,6 +30,38 @@ class RawFrame(list[Any]):
     follows: int | None = None
 
 
+class Gathered:
+    """Frames that wait to be folded: one a partition, made of those that follow each other.
+
+    Parameters
+    ----------
+    most_records : int
+        In one frame.
+    """
+
+    def __init__(self, most_records: int) -> None:
+        self._most = most_records
+        self._frames: dict[int, RawFrame] = {}
+
+    def take(self, partition: int, frame: RawFrame) -> bool:
+        """Add a frame; False where what waits has to be folded first: it does not follow on, or would be too long."""
+        before = self._frames.get(partition)
+        if before is None:
+            self._frames[partition] = frame
+            return True
+        if frame.follows != before[-1].offset + 1 or len(before) + len(frame) > self._most:
+            return False
+        joined = RawFrame([*before, *frame])
+        joined.follows = before.follows
+        self._frames[partition] = joined
+        return True
+
+    def give(self) -> dict[int, tuple[Sequence[Any], int | None]]:
+        """Give what waits, each frame with its `follows`; nothing waits then."""
+        given, self._frames = self._frames, {}
+        return {partition: (frame, frame.follows) for partition, frame in given.items()}
+
+
 class CoalescingConsumer(Consumer):
     """Frames the topics that the hooks name.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.engine.lanes import Lanes
 from tests.unit.twins.bioreactor.golden_runs import document_of, golden_of
 from tests.unit.twins.bioreactor.script import Script, records_of, wild_events, with_cells
 from twins import checks
@@ -110,6 +112,19 @@ FAULTS: dict[str, Any] = {
 }
 
 
+class CountingLanes(Lanes):
+    """Lanes that know how many did something together at most."""
+
+    most = 0
+
+    def share(self, key: Hashable, item: Any, work: Callable[[Sequence[Any]], None]) -> None:
+        def counted(items: Sequence[Any]) -> None:
+            self.most = max(self.most, len(items))
+            work(items)
+
+        super().share(key, item, counted)
+
+
 def model() -> BioreactorModel:
     return BioreactorModel.from_config(CONFIG)
 
@@ -137,6 +152,27 @@ def test_a_refold_of_a_process_model_leaves_no_trace(
     records = records_of(with_cells(wild_events(seed, 40)))
     checkpoint, applied = sorted(min(end, len(records)) for end in ends)
     checks.check_refold_goes_on(process(), records, checkpoint, applied, before, after)
+
+
+@settings(max_examples=2, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_blocks_that_are_folded_together_end_as_alone(seed: int) -> None:
+    """Partitions of a worker make their steps of the process model together, to the same bits."""
+    model, lanes = process(), CountingLanes()
+    logs = [records_of(with_cells(wild_events(seed + part, 40))) for part in range(3)]
+    alone = [checks.fold(model, records) for records in logs]
+    blocks = [model.empty() for _ in logs]
+    for block in blocks:
+        block.share(lanes)
+    pairs = list(zip(logs, blocks, strict=True))
+    together = lanes.run([partial(checks.fold, model, records, (), block) for records, block in pairs])
+    assert lanes.most > 1, "nothing was done together"
+    for one, outcome in zip(alone, together, strict=True):
+        assert outcome.error is None
+        assert outcome.value is not None
+        assert outcome.value.lines == one.lines
+        assert outcome.value.block.snapshot() == one.block.snapshot()
+    lanes.close()
 
 
 @settings(max_examples=1, deadline=None)

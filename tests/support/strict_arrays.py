@@ -64,8 +64,8 @@ class StrictNamespace:
 
     nan = np.nan
     _names = (
-        "exp", "expm1", "log", "log10", "logaddexp", "maximum", "minimum", "ones_like", "sqrt", "stack", "tanh",
-        "where", "broadcast_arrays",
+        "concat", "exp", "expm1", "log", "log10", "logaddexp", "maximum", "minimum", "ones_like", "sqrt", "stack",
+        "tanh", "where", "broadcast_arrays",
     )  # fmt: skip
 
     def __getattr__(self, name: str) -> Any:

@@ -19,7 +19,7 @@ from twins.bioreactor.rows import NO_ITEMS, write_row
 from twins.bioreactor.snapshot import qualified, read_snapshot, write_snapshot
 from twins.bioreactor.speech import Speech
 from twins.bioreactor.state import State
-from twins.block import Block, Effects, LoadPast, Past, Wanted
+from twins.block import Block, Effects, LoadPast, Past, Sharing, Wanted
 from twins.changing import changed_of
 from twins.frame import Frame
 
@@ -65,6 +65,7 @@ class BioreactorBlock:
         self._config = config
         self._name = name
         self._state = State(config)
+        self._sharing: Sharing | None = None
         self._seen: Intake | None = None  # the frame that `wanted` saw last: only saves reading it twice
 
     def _take_in(self, frame: Frame, begin: bool) -> Intake:
@@ -114,6 +115,16 @@ class BioreactorBlock:
         state = State(self._config)
         read_snapshot(state, body, self._name)
         self._state, self._seen = state, None
+        self._share()
+
+    def share(self, sharing: Sharing) -> None:
+        """Move process models together with blocks of the same configuration that are folded at the same time."""
+        self._sharing = sharing
+        self._share()
+
+    def _share(self) -> None:
+        if self._sharing is not None and self._state.process is not None:
+            self._state.process.filter.share(self._sharing, self._name)
 
     def adopt(self, old: Block, frame: Frame, load: LoadPast) -> Effects:
         """Take over all twins of a block with another configuration. See `twins/block.py`."""
@@ -129,6 +140,7 @@ class BioreactorBlock:
         emit.assemble(speech.pending, effects, before.state, frame.topic, frame.partition, self._name)
         take_over(after, before, kept, load, frame.first, effects)
         self._state, self._seen = after.state, None
+        self._share()
         return effects
 
     def keys(self) -> Sequence[str]:

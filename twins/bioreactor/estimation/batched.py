@@ -31,7 +31,7 @@ def cholesky(matrix: Floats, columns: int | None = None) -> Floats:
 
     Source
     ------
-    Golub and Van Loan 2013, Matrix Computations, algorithm 4.2.1, by columns.
+    Golub and Van Loan 2013, Matrix Computations, section 4.2.5, by outer products.
 
     Examples
     --------
@@ -39,16 +39,16 @@ def cholesky(matrix: Floats, columns: int | None = None) -> Floats:
     [[2.0, 0.0], [1.0, 2.0]]
     """
     d = len(matrix)
-    factor = np.zeros_like(matrix)
+    factor, rest = np.zeros_like(matrix), matrix.copy()
     for j in range(d if columns is None else columns):
-        column = matrix[j:, j].copy()
-        for k in range(j):
-            column -= factor[j:, k] * factor[j, k]
-        pivot = column[0]
+        pivot = rest[j, j]
         good = pivot > LEAST_PIVOT * matrix[j, j]
         root = np.where(good, np.sqrt(np.where(good, pivot, 1.0)), np.inf)
-        factor[j:, j] = column / root
+        column = rest[j:, j] / root
+        factor[j:, j] = column
         factor[j, j] = np.where(good, root, 0.0)
+        below = column[1:]
+        rest[j + 1 :, j + 1 :] -= below[:, None] * below[None, :]
     return factor
 
 

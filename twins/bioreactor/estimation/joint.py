@@ -14,7 +14,7 @@ Ornstein-Uhlenbeck: Gillespie 1996, Phys. Rev. E 54:2084.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from schemas.errors import ShapeError
 from twins.bioreactor.estimation.batched import cholesky
 from twins.bioreactor.estimation.design import Design, Layout
-from twins.bioreactor.models.coordinates import bounds, coordinate_of, slope_of, state_of
+from twins.bioreactor.models.coordinates import Chart, bounds, charts, coordinate_of, slope_of, state_of, to_states
 from twins.bioreactor.models.implicit import carry
 from twins.bioreactor.models.integrate import rk4
 from twins.bioreactor.models.model import ProcessModel, is_stiff
+from twins.block import Sharing
 
 Floats = NDArray[np.float64]
 
@@ -70,11 +71,32 @@ class Joint:
         )
         return Joint(mean, covariance, volume, _of(self.values, which))
 
+    @staticmethod
+    def joined(several: Sequence[Joint]) -> Joint:
+        """Give the units of several as one, as its own arrays."""
+        values = [one.values for one in several if one.values is not None]
+        return Joint(
+            np.concatenate([one.mean for one in several], axis=-1),
+            np.concatenate([one.covariance for one in several], axis=-1),
+            np.concatenate([one.volume for one in several], axis=-1),
+            np.concatenate(values, axis=-1) if values else None,
+        )
+
     def put(self, which: slice | NDArray[np.int64], some: Joint) -> None:
         """Write some units' beliefs back."""
         self.mean[:, which] = some.mean
         self.covariance[:, :, which] = some.covariance
         self.volume[which] = some.volume
+
+
+@dataclass(slots=True)
+class _Steps:
+    """What `predict` was asked for."""
+
+    joint: Joint
+    t: Floats
+    hours: Floats
+    u: Floats
 
 
 class JointFilter:
@@ -104,9 +126,15 @@ class JointFilter:
         self.lane = lane
         self.layout = Layout(design)
         self.states = tuple(design.model.states[row] for row in self.layout.states)
+        self._rows = list(self.layout.states)
         self._values = [np.float64(one.value) for one in design.model.parameters]
         names = [one.name for one in design.model.parameters]
         self._phased = {names.index(name): row for row, name in enumerate(design.phased)}
+        self._sharing: tuple[Sharing, str] | None = None
+
+    def share(self, sharing: Sharing, name: str) -> None:
+        """Make steps together with other filters of this name, which must be of the same design and lane."""
+        self._sharing = sharing, name
 
     def start(self, x: Floats, volume: Floats) -> Joint:
         """Begin runs.
@@ -152,6 +180,33 @@ class JointFilter:
         longest : float, optional
             Longest step [h]; without it `own_step`.
         """
+        if not (hours > 0.0).any():
+            return
+        if self._sharing is None:
+            self._predict(joint, t, hours, u, longest)
+            return
+        sharing, name = self._sharing
+        key = name, longest, joint.values is None
+        sharing.share(key, _Steps(joint, t, hours, u), lambda asked: self._predict_all(asked, longest))
+
+    def _predict_all(self, asked: Sequence[_Steps], longest: float | None) -> None:
+        """Carry forward what several asked for; where it raises, nothing of several is changed."""
+        if len(asked) == 1:
+            self._predict(asked[0].joint, asked[0].t, asked[0].hours, asked[0].u, longest)
+            return
+        joint = Joint.joined([one.joint for one in asked])
+        t, hours, u = (
+            np.concatenate(parts, axis=-1)
+            for parts in ([one.t for one in asked], [one.hours for one in asked], [one.u for one in asked])
+        )
+        self._predict(joint, t, hours, u, longest)
+        first = 0
+        for one in asked:
+            after = first + len(one.hours)
+            one.joint.put(slice(None), joint.part(slice(first, after)))
+            first = after
+
+    def _predict(self, joint: Joint, t: Floats, hours: Floats, u: Floats, longest: float | None) -> None:
         steps = np.ceil(hours / (longest or own_step(self.design.model)) * (1.0 - 1e-9))
         each = hours / np.maximum(steps, 1.0)
         for turn in range(int(steps.max(initial=0.0))):
@@ -163,7 +218,8 @@ class JointFilter:
 
     def means(self, joint: Joint) -> Floats:
         """Give each state's median in its unit, shape (s, n)."""
-        return np.stack([state_of(np, state, joint.mean[row]) for row, state in enumerate(self.states)])
+        found: Floats = to_states(np, self.states, joint.mean[: len(self.states)])
+        return found
 
     def quantiles(self, joint: Joint, normal_quantiles: Floats, wider: Floats | None = None) -> Floats:
         """Give quantiles of each state in its unit, shape (q, s, n), at quantiles of the standard normal distribution.
@@ -176,12 +232,18 @@ class JointFilter:
         negative: no model of a culture tells so little from nothing.
         """
         found = np.empty((len(normal_quantiles), len(self.states), joint.mean.shape[1]))
-        for row, state in enumerate(self.states):
-            sd = np.sqrt(np.maximum(joint.covariance[row, row], 0.0)) * (1.0 if wider is None else wider[row])
-            trace = -np.inf if state.coordinate == "linear" else SMALL * state.scale
+        sd = self.sd(joint) * (1.0 if wider is None else wider)
+        for chart in charts(self.states, 1):
+            trace = -np.inf if chart.coordinate == "linear" else SMALL * chart.scale
             for place, z in enumerate(normal_quantiles):
-                value = state_of(np, state, joint.mean[row] + z * sd)
-                found[place, row] = np.where((z < 0.0) & (value < trace), 0.0, value)
+                value = state_of(np, chart, joint.mean[chart.place] + z * sd[chart.place])
+                found[place, chart.place] = np.where((z < 0.0) & (value < trace), 0.0, value)
+        return found
+
+    def sd(self, joint: Joint) -> Floats:
+        """Give the standard deviation of each state's coordinate, shape (s, n)."""
+        rows = np.arange(len(self.states))
+        found: Floats = np.sqrt(np.maximum(joint.covariance[rows, rows], 0.0))
         return found
 
     def seen(self, joint: Joint) -> Floats:
@@ -201,8 +263,7 @@ class JointFilter:
     ) -> tuple[Floats, list[Floats]]:  # fmt: skip
         """Give the model's states, shape (states, ...), and parameters at points of the vector, shape (m, ...)."""
         x = np.empty((len(self.design.model.states), *points.shape[1:]))
-        for row, (place, state) in enumerate(zip(self.layout.states, self.states, strict=True)):
-            x[place] = state_of(np, state, points[row])
+        x[self._rows] = to_states(np, self.states, points[: len(self.states)])
         x[self.layout.volume] = volume
         return x, self._table(points, values)
 
@@ -233,12 +294,13 @@ class JointFilter:
         mean[:s] = centre
         if self.lane == "unscented":
             self._bend(mean, covariance, plus + minus - 2.0 * centre[:, None])
-        for row, state in enumerate(self.states):
-            low, high = bounds(state)
-            mean[row] = np.minimum(np.maximum(mean[row], low), high)
-            noise[row] = self._drift(row, mean[row]) * hours
-        for row in range(d):
-            covariance[row, row] += noise[row]
+        for chart in charts(self.states, 1):
+            low, high = bounds(chart)
+            held = np.minimum(np.maximum(mean[chart.place], low), high)
+            mean[chart.place] = held
+            noise[chart.place] = self._drift(chart, held) * hours
+        rows = np.arange(d)
+        covariance[rows, rows] += noise
         joint.mean, joint.covariance, joint.volume = mean, covariance, volume
 
     def _bend(self, mean: Floats, covariance: Floats, second: Floats) -> None:
@@ -250,24 +312,22 @@ class JointFilter:
             mean[:s] += weight * second[:, j]
             covariance[:s, :s] += share * (second[:, None, j] * second[None, :, j])
 
-    def _drift(self, row: int, z: Floats) -> Floats:
-        """Give the variance per hour by which a coordinate wanders beside its model."""
-        state = self.states[row]
-        x = state_of(np, state, z)
-        sd = self.design.drift * (np.abs(x) + SMALL * state.scale)
-        variance: Floats = np.square(sd / np.maximum(slope_of(np, state, x), SMALL * state.scale))
+    def _drift(self, chart: Chart, z: Floats) -> Floats:
+        """Give the variance per hour by which coordinates wander beside their model."""
+        x = state_of(np, chart, z)
+        sd = self.design.drift * (np.abs(x) + SMALL * chart.scale)
+        variance: Floats = np.square(sd / np.maximum(slope_of(np, chart, x), SMALL * chart.scale))
         return variance
 
     def _move(self, points: Floats, t: Floats, hours: Floats, u: Floats, joint: Joint) -> tuple[Floats, Floats]:
         """Carry points, shape (m, k, n), through the model; give their states (s, k, n) and the volume (n,)."""
         lay, model = self.layout, self.design.model
         z = np.empty((len(model.states), *points.shape[1:]))
-        for row, place in enumerate(lay.states):
-            z[place] = points[row]
+        z[self._rows] = points[: len(self.states)]
         z[lay.volume] = np.log(joint.volume)
         at = t, hours, z, u[:, None], self._table(points, joint.values)
         later = carry(model, *at, apart=self.lane == "unscented") if is_stiff(model) else rk4(np, model, *at)
-        return later[list(lay.states)], np.exp(later[lay.volume, 0])
+        return later[self._rows], np.exp(later[lay.volume, 0])
 
     def _table(self, points: Floats, values: Floats | None) -> list[Floats]:
         """Give the model's parameters at points, in the model's order; those that are certain as numbers."""

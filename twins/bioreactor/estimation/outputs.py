@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twins.bioreactor.estimation.batched import cholesky
 from twins.bioreactor.estimation.joint import SPREADS, Joint, JointFilter
-from twins.bioreactor.models.coordinates import state_of
+from twins.bioreactor.models.coordinates import to_states
 from twins.bioreactor.models.model import Output
 
 Floats = NDArray[np.float64]
@@ -33,13 +33,8 @@ def state_moments(filter_: JointFilter, joint: Joint) -> tuple[Floats, Floats]:
     -----
     The mean is what has the least squared error; for a state that may have run out it is above the median.
     """
-    mean = np.empty((len(filter_.states), joint.mean.shape[1]))
-    sd = np.empty_like(mean)
-    for row, state in enumerate(filter_.states):
-        spread = np.sqrt(np.maximum(joint.covariance[row, row], 0.0))
-        values = [state_of(np, state, joint.mean[row] + node * spread) for node in NODES]
-        mean[row], sd[row] = _moments(values)
-    return mean, sd
+    middle, spread = joint.mean[: len(filter_.states)], filter_.sd(joint)
+    return _moments([to_states(np, filter_.states, middle + node * spread) for node in NODES])
 
 
 class OutputView:
@@ -61,27 +56,30 @@ class OutputView:
     def along(self, output: Output) -> Floats:
         """Give the step of one standard deviation along which an output rises most, shape (m, n)."""
         gamma, factor = SPREADS[self._filter.lane], self._factor
+        steps = gamma * factor
+        rises = self._at(output, np.concatenate([steps, -steps], axis=1))
+        slopes = rises[: len(factor)] - rises[len(factor) :]
         along, length = np.zeros_like(factor[:, 0]), np.zeros_like(self._joint.mean[0])
-        for j in range(len(factor)):
-            slope = self._at(output, gamma * factor[:, j]) - self._at(output, -gamma * factor[:, j])
+        for j, slope in enumerate(slopes):
             along = along + slope * factor[:, j]
             length = length + slope * slope
         return along / np.sqrt(np.where(length > 0.0, length, 1.0))
 
     def moments(self, output: Output, along: Floats) -> tuple[Floats, Floats]:
         """Give mean and standard deviation of an output, each of shape (n,)."""
-        return _moments([self._at(output, node * along) for node in NODES])
+        return _moments(list(self._at(output, _NODES[:, None] * along[:, None])))
 
     def quantiles(self, output: Output, along: Floats, normal_quantiles: Floats) -> Floats:
         """Give quantiles of an output, shape (q, n), at quantiles of the standard normal distribution, rising."""
-        return np.sort(np.stack([self._at(output, z * along) for z in normal_quantiles.tolist()]), axis=0)
+        return np.sort(self._at(output, normal_quantiles[:, None] * along[:, None]), axis=0)
 
-    def _at(self, output: Output, step: Floats) -> Floats:
-        """Give the output a step away from the mean."""
+    def _at(self, output: Output, steps: Floats) -> Floats:
+        """Give the output at k steps away from the mean, shape (m, k, n); its shape is (k, n)."""
         joint = self._joint
-        x, p = self._filter.physical(joint.mean[: len(self._factor)] + step, joint.volume, joint.values)
-        value: Floats = output.of(np, self._t, x, self._u, p)
-        return np.broadcast_to(value, joint.volume.shape)
+        points = joint.mean[: len(self._factor), None] + steps
+        x, p = self._filter.physical(points, joint.volume, joint.values)
+        value: Floats = output.of(np, self._t, x, self._u[:, None], p)
+        return np.broadcast_to(value, points.shape[1:])
 
 
 def output_moments(filter_: JointFilter, joint: Joint, output: Output, t: Floats, u: Floats) -> tuple[Floats, Floats]:

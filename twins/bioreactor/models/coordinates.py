@@ -16,11 +16,51 @@ The two bounds are assumed: far below what any assay sees, far above what any ve
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 
-from twins.bioreactor.models.model import Array, Namespace, ProcessModel, StateInfo, stack
+import numpy as np
+
+from twins.bioreactor.models.model import Array, Coordinate, Namespace, ProcessModel, StateInfo
 
 LEAST = math.exp(-30.0)  # of the scale
 MOST = 1e12  # of the scale
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """States that follow each other and share a coordinate, to be moved in one go: what a `StateInfo` says of one.
+
+    `place` is where they stand; `scale`, `low` and `high` (of the coordinate) are columns of shape (k, 1, ...).
+    """
+
+    place: slice
+    coordinate: Coordinate
+    scale: Array
+    low: Array
+    high: Array
+
+
+@lru_cache(maxsize=256)
+def charts(states: tuple[StateInfo, ...], axes: int) -> tuple[Chart, ...]:
+    """Give the charts of a model's states, for arrays with so many trailing axes."""
+    found: list[Chart] = []
+    first = 0
+    for after in range(1, len(states) + 1):
+        if after < len(states) and states[after].coordinate == states[first].coordinate:
+            continue
+        some = states[first:after]
+        scale, low, high = (
+            np.array(values, dtype=np.float64).reshape(-1, *[1] * axes)
+            for values in (
+                [one.scale for one in some],
+                [bounds(one)[0] for one in some],
+                [bounds(one)[1] for one in some],
+            )
+        )
+        found.append(Chart(slice(first, after), some[0].coordinate, scale, low, high))
+        first = after
+    return tuple(found)
 
 
 def to_states(xp: Namespace, states: tuple[StateInfo, ...], z: Array) -> Array:
@@ -46,7 +86,7 @@ def to_states(xp: Namespace, states: tuple[StateInfo, ...], z: Array) -> Array:
     >>> np.round(to_states(np, STATES, to_coordinates(np, STATES, x)), 12).tolist()
     [5.0, 0.0, 0.2, 1.0]
     """
-    return xp.stack([state_of(xp, state, z[i]) for i, state in enumerate(states)])
+    return join(xp, [state_of(xp, chart, z[chart.place]) for chart in charts(states, len(z.shape) - 1)])
 
 
 def to_coordinates(xp: Namespace, states: tuple[StateInfo, ...], x: Array) -> Array:
@@ -62,7 +102,7 @@ def to_coordinates(xp: Namespace, states: tuple[StateInfo, ...], x: Array) -> Ar
     array, shape (states, ...)
         Finite coordinates.
     """
-    return xp.stack([coordinate_of(xp, state, x[i]) for i, state in enumerate(states)])
+    return join(xp, [coordinate_of(xp, chart, x[chart.place]) for chart in charts(states, len(x.shape) - 1)])
 
 
 def coordinate_rates(xp: Namespace, model: ProcessModel, t: Array, z: Array, u: Array, p: Array) -> Array:
@@ -83,11 +123,17 @@ def coordinate_rates(xp: Namespace, model: ProcessModel, t: Array, z: Array, u: 
     """
     x = to_states(xp, model.states, z)
     rates = model.rates(xp, t, x, u, p)
-    return stack(xp, *(rates[i] / slope_of(xp, state, x[i]) for i, state in enumerate(model.states)))
+    of = charts(model.states, len(x.shape) - 1)
+    return join(xp, [rates[chart.place] / slope_of(xp, chart, x[chart.place]) for chart in of])
 
 
-def state_of(xp: Namespace, state: StateInfo, z: Array) -> Array:
-    """Give one state from its coordinate."""
+def join(xp: Namespace, parts: list[Array]) -> Array:
+    """Put the parts of all charts together again."""
+    return parts[0] if len(parts) == 1 else xp.concat(parts)
+
+
+def state_of(xp: Namespace, state: StateInfo | Chart, z: Array) -> Array:
+    """Give one state, or those of a chart, from the coordinate."""
     low, high = bounds(state)
     z = xp.minimum(xp.maximum(z, low), high)
     if state.coordinate == "log":
@@ -95,8 +141,8 @@ def state_of(xp: Namespace, state: StateInfo, z: Array) -> Array:
     return state.scale * xp.logaddexp(z, 0.0 * z) if state.coordinate == "softplus" else z
 
 
-def coordinate_of(xp: Namespace, state: StateInfo, x: Array) -> Array:
-    """Give one coordinate from its state."""
+def coordinate_of(xp: Namespace, state: StateInfo | Chart, x: Array) -> Array:
+    """Give one coordinate, or those of a chart, from the state."""
     most = MOST * state.scale
     if state.coordinate == "linear":
         return xp.minimum(xp.maximum(x, -most), most)
@@ -107,15 +153,17 @@ def coordinate_of(xp: Namespace, state: StateInfo, x: Array) -> Array:
     return y + xp.log(-xp.expm1(-y))
 
 
-def slope_of(xp: Namespace, state: StateInfo, x: Array) -> Array:
+def slope_of(xp: Namespace, state: StateInfo | Chart, x: Array) -> Array:
     """Give dx/dz at a state: above 0."""
     if state.coordinate == "log":
         return x
     return -state.scale * xp.expm1(-x / state.scale) if state.coordinate == "softplus" else xp.ones_like(x)
 
 
-def bounds(state: StateInfo) -> tuple[float, float]:
+def bounds(state: StateInfo | Chart) -> tuple[Array, Array]:
     """Give the lowest and the highest coordinate."""
+    if isinstance(state, Chart):
+        return state.low, state.high
     if state.coordinate == "log":
         return math.log(LEAST * state.scale), math.log(MOST * state.scale)
     return (-30.0, MOST) if state.coordinate == "softplus" else (-MOST * state.scale, MOST * state.scale)

@@ -17,13 +17,16 @@ from __future__ import annotations
 from twins.bioreactor.models.coordinates import (
     LEAST,
     MOST,
+    Chart,
     bounds,
+    charts,
     coordinate_of,
+    join,
     slope_of,
     state_of,
     to_states,
 )
-from twins.bioreactor.models.model import Array, Namespace, ProcessModel, StateInfo, stack
+from twins.bioreactor.models.model import Array, Namespace, ProcessModel
 
 
 def rk4(xp: Namespace, model: ProcessModel, t: Array, hours: Array, z: Array, u: Array, p: Array) -> Array:
@@ -52,21 +55,23 @@ def rk4(xp: Namespace, model: ProcessModel, t: Array, hours: Array, z: Array, u:
     Explicit: stable while the fastest rate constant times the step stays under 2.78. A longer step gives wrong but
     finite and non-negative states.
     """
-    states = model.states
-    x = to_states(xp, states, z)
+    of = charts(model.states, len(z.shape) - 1)
+    x = to_states(xp, model.states, z)
     k1 = model.rates(xp, t, x, u, p)
-    rising = [k1[i] >= 0.0 if state.coordinate == "softplus" else None for i, state in enumerate(states)]
-    start = [z[i] if rising[i] is None else xp.where(rising[i], x[i], z[i]) for i in range(len(states))]
+    rising = [k1[one.place] >= 0.0 if one.coordinate == "softplus" else None for one in of]
+    start = [
+        z[one.place] if up is None else xp.where(up, x[one.place], z[one.place])
+        for one, up in zip(of, rising, strict=True)
+    ]
     half = 0.5 * hours
 
     def speed(x: Array, k: Array) -> list[Array]:
-        return [_speed(xp, state, x[i], k[i], rising[i]) for i, state in enumerate(states)]
+        return [_speed(xp, one, x[one.place], k[one.place], up) for one, up in zip(of, rising, strict=True)]
 
     def place(share: Array, v: list[Array], k: Array) -> Array:
         most = x + share * xp.maximum(k, 0.0)
-        return stack(
-            xp, *(_place(xp, state, start[i] + share * v[i], most[i], rising[i]) for i, state in enumerate(states))
-        )
+        steps = zip(of, start, v, rising, strict=True)
+        return join(xp, [_place(xp, one, s + share * w, most[one.place], up) for one, s, w, up in steps])
 
     v1 = speed(x, k1)
     x2 = place(half, v1, k1)
@@ -80,13 +85,13 @@ def rk4(xp: Namespace, model: ProcessModel, t: Array, hours: Array, z: Array, u:
     v4 = speed(x4, k4)
     most = x + hours * xp.maximum(xp.maximum(xp.maximum(k1, k2), xp.maximum(k3, k4)), 0.0)
     end = [
-        _end(xp, state, start[i] + hours * (v1[i] + 2.0 * (v2[i] + v3[i]) + v4[i]) / 6.0, most[i], rising[i])
-        for i, state in enumerate(states)
+        _end(xp, one, s + hours * (w1 + 2.0 * (w2 + w3) + w4) / 6.0, most[one.place], up)
+        for one, s, w1, w2, w3, w4, up in zip(of, start, v1, v2, v3, v4, rising, strict=True)
     ]
-    return xp.where(hours > 0.0, stack(xp, *end), z)
+    return xp.where(hours > 0.0, join(xp, end), z)
 
 
-def _place(xp: Namespace, state: StateInfo, w: Array, most: Array, rising: Array | None) -> Array:
+def _place(xp: Namespace, state: Chart, w: Array, most: Array, rising: Array | None) -> Array:
     """Give a state from where it stands on the chart of this step, at most `most` where it falls."""
     if rising is None:
         return state_of(xp, state, w)
@@ -94,12 +99,12 @@ def _place(xp: Namespace, state: StateInfo, w: Array, most: Array, rising: Array
     return xp.where(rising, itself, xp.minimum(state_of(xp, state, w), xp.maximum(most, LEAST * state.scale)))
 
 
-def _speed(xp: Namespace, state: StateInfo, x: Array, rate: Array, rising: Array | None) -> Array:
+def _speed(xp: Namespace, state: Chart, x: Array, rate: Array, rising: Array | None) -> Array:
     through = rate / slope_of(xp, state, x)
     return through if rising is None else xp.where(rising, rate, through)
 
 
-def _end(xp: Namespace, state: StateInfo, w: Array, most: Array, rising: Array | None) -> Array:
+def _end(xp: Namespace, state: Chart, w: Array, most: Array, rising: Array | None) -> Array:
     """Give the coordinate from where the state ends on the chart of this step."""
     low, high = bounds(state)
     held = xp.minimum(xp.maximum(w, low), high)

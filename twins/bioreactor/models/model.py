@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import numpy as np
+
 from twins.bioreactor.parameters.parameter import Parameter
 
 # Any: numpy, JAX and other arrays, and the modules that make them, share no static type.
@@ -175,7 +177,12 @@ def places(of: tuple[Parameter, ...], names: str) -> tuple[int, ...]:
 
 def stack(xp: Namespace, *of: Array) -> Array:
     """Make one array of rows that broadcast to each other."""
-    return xp.stack(xp.broadcast_arrays(*of))
+    if xp is not np:
+        return xp.stack(xp.broadcast_arrays(*of))
+    made = np.empty((len(of), *np.broadcast(*of).shape))
+    for row, one in enumerate(of):
+        made[row] = one
+    return made
 
 
 def available(amount: Array, small: Array) -> Array:
