@@ -33,7 +33,7 @@ function rowsOf(data) {
   };
   const rows = [["Growth filter: biomass signal", judged(filter.consistent, false), number(filter.nis), surprise(filter), refused(filter.rejected_run), gate(filter.gate), probe(data.state), sensorOf("biomass")]];
   for (const [name, one] of Object.entries(process?.channels ?? {})) {
-    rows.push([`${process.model}: ${quantityName(name)}`, judged(one.consistent, one.overcautious), `${number(one.nis_mean)} mean`, surprise(one), refused(one.rejected_run), one.gate ? gate(one.gate) : "–", "–", told.has(name) ? "as above" : sensorOf(name)]);
+    rows.push([`${process.model}: ${quantityName(name)}`, one.innovation_sd > 0 ? judged(one.consistent, one.overcautious) : sign("none", "not measured yet"), one.innovation_sd > 0 ? `${number(one.nis_mean)} mean` : "–", surprise(one), refused(one.rejected_run), one.gate ? gate(one.gate) : "–", "–", told.has(name) ? "as above" : sensorOf(name)]);
   }
   for (const tag of Object.keys(sensors)) if (!told.has(tag)) rows.push([`Sensor: ${quantityName(tag)}`, "–", "–", "–", "–", "–", "–", sensorOf(tag)]);
   return rows;
