@@ -330,11 +330,53 @@ class LearningData(Struct, frozen=True):
     off: LearningOff | None = None
 
 
+class ReestimatedParameter(Struct, frozen=True):
+    """A parameter's median and the standard deviation of its logarithm: as the twin believes now, null where it does
+    not estimate it, and as a re-simulation found."""
+
+    unit: str
+    before: float | None
+    before_sd_log: float | None
+    after: float
+    after_sd_log: float
+
+
+class ChangedEnd(Struct, frozen=True):
+    """Quantiles of a quantity at the end: by the twin's own forecast, null where it has none; by a re-simulation."""
+
+    unit: str
+    before: list[float] | None
+    after: list[float]
+
+
+class ResimulatedData(Struct, frozen=True):
+    """What a re-simulation changes: of which job, asked at which event time, with the facts up to the record `inputs`.
+
+    `verdict` is what the answer itself says against it; `before_at` and `after_at` are the ends that `ends` compares.
+    `not_adoptable` says why a person cannot adopt it.
+    """
+
+    job: str
+    kind: str
+    asked_at: str
+    inputs: str
+    device: str
+    versions: dict[str, str]
+    verdict: str | None
+    parameters: dict[str, ReestimatedParameter]
+    before_at: str | None
+    after_at: str | None
+    ends: dict[str, ChangedEnd]
+    adoptable: bool
+    not_adoptable: str | None
+
+
 class ForecastData(Struct, frozen=True):
     """The `data` of a forecast: `values[quantity][i][j]` is quantile `quantiles[j]` at time `at[i]`.
 
     `advice` is there where it is configured: null before a run begins. `learning` is there on the advisory lane alone,
-    where a forecast says what is learned of the errors of the others.
+    where a forecast says what is learned of the errors of the others; `resimulated` too, where one says what a
+    re-simulation expects.
     """
 
     batch: str | None
@@ -345,6 +387,7 @@ class ForecastData(Struct, frozen=True):
     process: ProcessForecast | None = None
     advice: FeedAdviceData | None = None
     learning: LearningData | None = None
+    resimulated: ResimulatedData | None = None
 
 
 class FilterHealth(Struct, frozen=True):

@@ -7,11 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.engine.lanes import Lanes
+from tests.unit.twins.bioreactor.answering import SAID, adopt, answer
 from tests.unit.twins.bioreactor.golden_runs import document_of, golden_of
 from tests.unit.twins.bioreactor.script import Script, records_of, wild_events, with_cells
 from twins import checks
@@ -310,6 +312,47 @@ def test_taken_over_they_believe_what_they_would_have(seed: int, at: int, back: 
     models = model(), BioreactorModel.from_config(LATER)
     checks.check_adopting_itself(model(), records, at)
     checks.check_adoption(*(models[::-1] if back else models), records, at, settling())
+
+
+def with_answers(events: list[Any], seed: int) -> list[Any]:
+    """Give the same events with answers to persons' questions about each unit's batch in between, of which some are
+    adopted, some never, some twice."""
+    rng, told = np.random.default_rng(seed), list(events)
+    for n in range(6):
+        script = Script(f"BR-{n % 3}")
+        known = 1.0 + 0.3 * n
+        batch = {"batch": f"B-{script.unit[3:]}"}
+        summary = {**SAID, **batch, "parameters": {"mu_m": {"median": 0.01 * (n + 1), "sd_log": 0.1}}}
+        summary |= {"order": None, "covariance_log": None}
+        inputs = (f"bioreactor.events/0/{n}",)
+        job = f"what-if-{n}"
+        answer(script, job, (known - 0.2) * 3600, known * 3600, summary, inputs=inputs)
+        for again in range(int(rng.integers(3))):
+            time = (known + 0.05 * (1 + again)) * 3600
+            adopt(script, time - 200 * again, job, id=f"yes-{n}-{again}", known=time)
+        told += script.events
+    return sorted(told, key=lambda one: one.record_time)
+
+
+def test_answers_and_adoptions_are_facts_like_any_other() -> None:
+    """Seed 11: among facts that are late, wrong, doubled and cross each other."""
+    cheap = {"forecast_seconds": 7200, "estimate_seconds": 1800, "advice": None}
+    answering = BioreactorModel.from_config({**PROCESS, **cheap})
+    events = with_answers(with_cells(wild_events(11, 36)), 11)
+    records = records_of(events)
+    folded = checks.fold(answering, records)
+    adoptions = [n for n, one in enumerate(events) if one.type == "bioreactor.estimate_adopted"]
+    taken = [n for n in adoptions if folded.frames[0].accepted[n]]
+    assert taken
+    assert len(taken) < len(adoptions)
+    assert any("resimulated" in one.data for one in folded.effects)
+    checks.check_split_equals_whole(answering, records, range(1, len(records), 9))
+    checks.check_snapshot_round_trip(answering, records, taken[0])
+    checks.check_refold_goes_on(answering, records, taken[0] - 5, taken[0] + 1, range(0, 60, 7), range(0, 60, 11))
+    checks.check_duplicates_change_nothing(answering, records)
+    checks.check_adoption(
+        answering, BioreactorModel.from_config({**LATER_PROCESS, **cheap}), records, taken[0] + 3, settling()
+    )
 
 
 def test_taken_over_a_process_model_believes_what_it_would_have() -> None:

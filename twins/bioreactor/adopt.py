@@ -137,9 +137,11 @@ def _carry_cadence(new: Configured, old: Configured) -> None:
 
 
 def _carry_more(new: Configured, old: Configured) -> None:
-    """Take over scores against good runs, and what detector and triggers remember, where they mean the same; else they
-    begin anew."""
+    """Take over answers of re-simulations, scores against good runs, and what detector and triggers remember, where
+    they mean the same; else they begin anew."""
     used = len(old.state)
+    if old.config.process == new.config.process:
+        new.state.answers.runs = dict(old.state.answers.runs)
     if old.config.golden == new.config.golden:
         new.state.golden[:used] = old.state.golden[:used]
     if old.config.faults == new.config.faults:

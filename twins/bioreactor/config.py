@@ -90,6 +90,7 @@ _LATER_OF_LIMIT: dict[str, Any] = {
     "on_delay_seconds": 0.0, "off_delay_seconds": 0.0, "bridge_seconds": None, "alarm": None, "action": None,
     "proven": None, "phases": [],
 }  # fmt: skip
+_LATER_OF_TRIGGERS: dict[str, Any] = {"schedule_hours": None, "asks": "ensemble", "value": None}
 _LATER_OF_KIND: dict[str, Any] = {"phases": []}
 
 
@@ -313,6 +314,8 @@ def model_name(config: BioreactorConfig) -> str:
     _leave_out(said, _LATER)
     if config.process is not None and is_stiff(find_model(PROCESS_MODELS, config.process.model)):
         said["process"]["steps"] = "implicit"  # stepped explicitly once, and named without
+    if config.triggers is not None:
+        _leave_out(said["triggers"], _LATER_OF_TRIGGERS)
     for limit in said["limits"]:
         for kind in ("alarm", "action", "proven"):
             if limit[kind] is not None:

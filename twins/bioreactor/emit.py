@@ -262,7 +262,7 @@ def forecast_data(
         )
     if state.process is not None and now.m is not None:
         litres = now.i[ekf.VOLUME] / NANOLITRES
-        plan = _plan(state, now)
+        plan = plan_of(state, now)
         expected = process_forecast(state.process, now.m, litres, fan.at[1:], np.array(NORMAL), limits, plan)
         for data, process in zip(said, expected, strict=True):
             data["process"] = process
@@ -273,7 +273,7 @@ def forecast_data(
     return said
 
 
-def _plan(state: State, now: Beliefs) -> RunPlan:
+def plan_of(state: State, now: Beliefs) -> RunPlan:
     """Give what is planned for n runs."""
     return RunPlan(
         np.array([batch.planned_end or 0 for batch in now.batches], dtype=np.int64),

@@ -1,10 +1,10 @@
 """Fold one minute into the belief, for many twins at once: the one place where state changes.
 
 The live path, the provisional estimate and a refold after a late fact all come here, so they cannot differ.
-Within a minute the convention is: batch start, inoculation, calibration or change of the probe, feed (dilutes),
-mean reading (not after an inoculation or a change of the probe, nor of one that is not trusted), assays, sample (takes
-mass and volume), then phase, hold, trust and batch end. It is a convention because one minute's facts carry no finer
-order that late arrival could not break.
+Within a minute the convention is: batch start, inoculation, calibration or change of the probe, adoption of what was
+re-estimated, feed (dilutes), mean reading (not after an inoculation or a change of the probe, nor of one that is not
+trusted), assays, sample (takes mass and volume), then phase, hold, trust and batch end. It is a convention because one
+minute's facts carry no finer order that late arrival could not break.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from twins.bioreactor import filter as ekf
 from twins.bioreactor.parameters import assumed_growth as p
 from twins.bioreactor.parameters.assumed_growth import DEFAULTS, INDEX
 from twins.bioreactor.rows import (
+    ADOPTED,
     DISTRUSTED,
     END,
     EXCHANGED,
@@ -303,6 +304,9 @@ def _begin(
             mixed = True
         if change.order == EXCHANGED:
             _exchange(beliefs, j, minute * MINUTE, change, beside)
+        if change.order == ADOPTED and beside.process is not None and beliefs.m is not None:
+            litres = float(beliefs.i[ekf.VOLUME, j] / NANOLITRES)
+            beside.process.adopt(beliefs.m, j, minute * MINUTE, litres, change.parameters)
     return mixed
 
 

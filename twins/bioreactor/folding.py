@@ -111,6 +111,8 @@ class Folding:
             good, fixed = self._signal(parts, places)
         if verdict.refolds:
             self.rewind.refold(verdict.refolds)
+        for given in verdict.answers:
+            self.speech.answered(given.place, given.slot, given.answer, given.summary)
         segments = gather(places, slots, times, starts, calls, good, fixed, verdict.singles)
         turns = segments.turns()
         for turn in range(int(turns.max()) + 1 if len(turns) else 0):
@@ -229,6 +231,8 @@ class Folding:
         if change is not None:
             phase = state.current[slot].phase
             state.refresh(slot)
+            if change.order == START or (change.order == END and not state.running[slot]):
+                state.answers.forget(slot)
             if change.order == START:
                 self.speech.clear_all(place, slot, "a batch started")
                 state.biomass[slot] = state.biomass_column

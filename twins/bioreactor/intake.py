@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.instants import MINUTE
+from schemas.jobs import ResimulationResult
 from twins.bioreactor.readings import running_max_before
 from twins.bioreactor.state import MOST_TWINS, RING, State
 from twins.block import Wanted
@@ -32,6 +33,7 @@ class Columns:
     offsets: Ints
     readings: Bools
     repeated: Bools  # the same event id stands more than once in this frame
+    answers: Bools  # of re-simulations: they count when they arrive, and are never late
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,15 @@ def columns_of(frame: Frame) -> Columns:
         facts.offsets,
         readings,
         _repeated(facts.hashes),
+        _answers(frame, readings),
     )
+
+
+def _answers(frame: Frame, readings: Bools) -> Bools:
+    found = np.zeros(len(readings), dtype=np.bool_)
+    for place in np.nonzero(~readings)[0].tolist():
+        found[place] = type(frame.facts[place].event.data) is ResimulationResult
+    return found
 
 
 def take_in(state: State, columns: Columns, begin: bool) -> Intake:
@@ -121,7 +131,9 @@ def sort_out(state: State, intake: Intake, first: int, after: int) -> Sorted:
         seen = np.zeros(len(places), dtype=np.bool_)
     times = intake.columns.times[places]
     minutes = times // MINUTE
-    late = minutes < running_max_before(minutes, heads, opened)
+    answers = intake.columns.answers[places]
+    late = minutes < running_max_before(np.where(answers, -1, minutes), heads, opened)
+    late &= ~answers
     again = seen | (times <= floor) | intake.columns.repeated[places]
     return Sorted(places, slots, heads, ~intake.columns.readings[places] | late | again, late, again)
 

@@ -8,6 +8,7 @@ from schemas.bioreactor import (
     AssayResulted,
     AssaySuperseded,
     BatchStarted,
+    EstimateAdopted,
     MediumExchanged,
     ProbeCalibrated,
     ProbeChanged,
@@ -19,6 +20,8 @@ from schemas.events import Event
 from schemas.instants import HOUR, MINUTE
 from schemas.topics import TOPICS
 from twins.bioreactor import filter as ekf
+from twins.bioreactor.adopting import adopted
+from twins.bioreactor.answers import Answer, Summary, check_answer
 from twins.bioreactor.fold import initial_volume
 from twins.bioreactor.inputs import NOTHING, START, assay_value, quantity_of, read_fact
 from twins.bioreactor.intake import Intake
@@ -47,6 +50,16 @@ from twins.frame import GOOD
 HORIZON = TOPICS["bioreactor.events"].horizon or 0
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer of a re-simulation that a twin takes."""
+
+    place: int
+    slot: int
+    answer: Answer
+    summary: Summary
+
+
 @dataclass(slots=True)
 class Verdict:
     """What the special facts of one pass came to."""
@@ -55,6 +68,7 @@ class Verdict:
     singles: list[Single] = field(default_factory=list)
     refolds: list[Refold] = field(default_factory=list)
     passed: list[tuple[int, int]] = field(default_factory=list)  # (place, twin) of time that passed for one twin
+    answers: list[Answered] = field(default_factory=list)
 
 
 class Judge:
@@ -86,6 +100,9 @@ class Judge:
         if event is not None and type(event.data) is TimePassed:
             verdict.passed.append((place, slot))
             verdict.singles.append(Single(place, slot, opened, -1, 0, NOTHING))
+        elif columns.answers[place] and event is not None:
+            if not self._judge_answer(place, slot, event, verdict):
+                return
         elif heard >= 0 and time < heard - HORIZON:
             hours = HORIZON // HOUR
             self.refuse(place, "late", f"a fact at most {hours} h older than its twin's newest", "see the .late topic")
@@ -101,6 +118,24 @@ class Judge:
             verdict.singles.append(Single(place, slot, opened, -1, 0, NOTHING))
         if columns.repeated[place]:
             self._told.setdefault((slot, int(columns.hashes[place])), set()).add(time)
+
+    def _judge_answer(self, place: int, slot: int, event: Event, verdict: Verdict) -> bool:
+        """Decide on an answer of a re-simulation, which moves no belief and is never late; say whether it counts."""
+        state, frame = self.state, self.columns.frame
+        batch = state.current[slot]
+        try:
+            answer, summary = check_answer(
+                event, state.answers.of(slot, batch), bool(state.running[slot]) and int(state.heard[slot]) >= 0,
+                frame.topic, frame.partition, int(self.columns.offsets[place]),
+            )  # fmt: skip
+        except InputError as error:
+            self.speech.reject(place, error)
+            self.effects.accepted[place] = False
+            return False
+        state.answers.take(slot, batch, answer)
+        verdict.answers.append(Answered(place, slot, answer, summary))
+        verdict.singles.append(Single(place, slot, int(state.heard[slot]) // MINUTE, -1, 0, NOTHING))
+        return True
 
     def _judge_fact(self, place: int, slot: int, event: Event, opened: int, verdict: Verdict) -> bool:
         """Decide on a fact that is neither reading nor time; say whether it counts."""
@@ -150,7 +185,10 @@ class Judge:
     def _add_of(self, event: Event, slot: int, minute: int) -> Contribution:
         """Read a fact and hold it against what is known of its twin."""
         state = self.state
-        add = read_fact(event, state.assayed, () if state.reconciling is None else state.reconciling.places)
+        if isinstance(event.data, EstimateAdopted):
+            add = Contribution(change=self._adopted(event, slot))
+        else:
+            add = read_fact(event, state.assayed, () if state.reconciling is None else state.reconciling.places)
         if state.reconciling is not None and isinstance(event.data, SampleDrawn):
             add = Contribution(add.bucket, change=self._sampled(event, slot))
         if add.bucket[SAMPLE]:
@@ -177,7 +215,15 @@ class Judge:
                     received="more",
                     where=event.id,
                 )
+        if isinstance(event.data, EstimateAdopted):
+            state.answers.put_down(slot, state.current[slot])
         return add
+
+    def _adopted(self, event: Event, slot: int) -> Change:
+        """Hold an adoption against the answer that the twin's run holds."""
+        state = self.state
+        held = state.answers.held(slot, state.current[slot]) if state.running[slot] else None
+        return adopted(event, state.process, held)
 
     def _sampled(self, event: Event, slot: int) -> Change:
         """Note what reconciled probes said last, where that is near enough to the sample in time."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.instants import HOUR, MINUTE
-from twins.bioreactor import priors
+from twins.bioreactor import adopting, priors
 from twins.bioreactor.calibrated import Calibrated
 from twins.bioreactor.estimation.exchange import add_bolus
 from twins.bioreactor.estimation.joint import Joint, JointFilter
@@ -157,6 +157,15 @@ class Process:
         self.write(part, one, joint)
         at = FIRST_CHANNEL + HEALTH * place
         part[at + REJECTED], part[at + NIS_MEAN] = 0.0, 1.0
+        m[:, j] = part[:, 0]
+
+    def adopt(self, m: Floats, j: int, time: int, litres: float, parameters: Parameters) -> None:
+        """Let twin `j` believe what a person took over from a re-simulation, from `time` on, in place."""
+        if not m[BEGUN, j] > 0.0:
+            return
+        part = np.ascontiguousarray(m[:, j : j + 1])
+        self.move(part, np.array([time]), np.array([litres]), np.ones(1, dtype=np.bool_))
+        adopting.take(self, part, 0, litres, parameters)
         m[:, j] = part[:, 0]
 
     def exchange(

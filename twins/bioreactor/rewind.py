@@ -78,6 +78,7 @@ class Rewind:
             for minute, mark in job.marks:
                 self.effects.memory.append(mark_memory(state.keys[job.slot], minute, offset, write_mark(mark, 0)))
             if not state.running[job.slot]:
+                state.answers.forget(job.slot)
                 self.speech.clear_all(job.place, job.slot, "the batch ended")
             else:
                 self.speech.end_limits(job.place, job.slot, phase)

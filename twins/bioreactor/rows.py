@@ -25,8 +25,10 @@ LARGEST_VOLUME = 10**18  # nL; volumes saturate here, far above any vessel
 MOST_ITEMS = 256  # batches, phases, other changes and assays of one twin in one minute
 
 # What a change is, in the order in which changes of one instant count.
-# OTHER_PROBE is a calibration or change of a probe that is not that of biomass, SAMPLED what probes said at a sample.
+# OTHER_PROBE is a calibration or change of a probe that is not that of biomass, SAMPLED what probes said at a sample,
+# ADOPTED what a person took over from a re-simulation (`adopting`).
 END, START, PHASE, PROBE, INOCULATED, HELD, RESUMED, EXCHANGED, OTHER_PROBE, SAMPLED, DISTRUSTED, TRUSTED = range(12)
+ADOPTED = 12
 RETAINED = "cells retained"  # the name of an exchange of medium in which they were
 
 Ints = NDArray[np.int64]
@@ -53,12 +55,12 @@ class Change(Struct, frozen=True, array_like=True, order=True):
     event_time: int
     order: int
     id: str
-    name: str = ""  # phase; reason of a hold; RETAINED; tag that is trusted or not
+    name: str = ""  # phase; reason of a hold; RETAINED; tag that is trusted or not; job that was adopted
     batch: str = ""
     planned_end: int = -1
     clock: str = "wall"
     volume: int = -1  # nL
-    parameters: tuple[tuple[str, float], ...] = ()  # of a batch; or what a medium holds, in canonical units
+    parameters: tuple[tuple[str, float], ...] = ()  # of a batch; what a medium holds, canonical; what was adopted
     gain_sd: float = -1.0  # of the biomass probe, relative; -1: the prior's
 
 

@@ -176,6 +176,28 @@ class Surprise(Struct, frozen=True, forbid_unknown_fields=True):
     clear_z: Annotated[float, Meta(ge=0, le=100)] = 2.0  # assumed: as 19 of 20 are where nothing is wrong
 
 
+class Worth(Struct, frozen=True, forbid_unknown_fields=True):
+    """The last word of a trigger: a request must be expected to be worth more than it costs.
+
+    Parameters
+    ----------
+    decision : str
+        What is decided on: a state or an output of the process model at the end of the run, such as `glucose`; of a
+        predicted limit, its tag: `process.glucose`.
+    loss_per_sd : float
+        What one standard deviation of it costs, in the unit it is said in.
+    price_per_second : float
+        Of a second of a device, in the same money.
+    seconds_per_million_steps : float
+        What a million steps of one draw take; a draw takes the model's own steps over the hours asked for.
+    """
+
+    decision: Name
+    loss_per_sd: Annotated[float, Meta(gt=0)]
+    price_per_second: Annotated[float, Meta(ge=0)]
+    seconds_per_million_steps: Annotated[float, Meta(gt=0)] = 5.0  # assumed: numpy on one core; measure your own
+
+
 class Triggers(Struct, frozen=True, forbid_unknown_fields=True):
     """When a twin asks for a re-simulation, and how often at most. What is not named asks for none.
 
@@ -187,6 +209,8 @@ class Triggers(Struct, frozen=True, forbid_unknown_fields=True):
         When a control chart raises its alert; armed again when all are cleared.
     phase : bool
         When the recipe's phase becomes another.
+    schedule_hours : float, optional
+        Every so many hours of a run.
     cooldown_hours : float
         Between two requests of a unit, of its event time.
     most_a_day : int
@@ -195,6 +219,11 @@ class Triggers(Struct, frozen=True, forbid_unknown_fields=True):
         Of the simulation.
     priority : str
         Of the job.
+    asks : str
+        What is asked for: how the run goes on, by draws of what is believed now (`ensemble`), or what its parameters
+        are, from all that was measured of it (`reestimate`).
+    value : Worth, optional
+        With it, only what is worth its price is asked for.
     """
 
     inconsistent: Inconsistency | None = None
@@ -205,6 +234,9 @@ class Triggers(Struct, frozen=True, forbid_unknown_fields=True):
     most_a_day: Annotated[int, Meta(ge=1, le=100)] = 3  # assumed: what a person reads
     draws: Annotated[int, Meta(ge=2, le=10_000)] = 200  # assumed: 5 % quantiles to about a tenth of the spread
     priority: Priority = "background"
+    schedule_hours: Annotated[float, Meta(ge=0.1, le=10_000)] | None = None
+    asks: Literal["ensemble", "reestimate"] = "ensemble"
+    value: Worth | None = None
 
 
 class FaultSource(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from schemas.errors import SnapshotError
+from twins.bioreactor.answers import Run
 from twins.bioreactor.rows import Batch, Items
 from twins.bioreactor.state import LAYOUT, State
 
@@ -42,6 +43,7 @@ class Header(Struct, frozen=True, omit_defaults=True):
     clock: list[int]
     arrays: list[tuple[str, str, tuple[int, ...]]]
     marks_from: int = 0  # came later: not written while no configuration was changed
+    answers: list[tuple[int, Run]] = []  # of re-simulations; left out where none was asked for
     learning: bytes = b""  # what the advisory lane has learned; left out where nothing is
 
 
@@ -69,6 +71,7 @@ def write_snapshot(state: State, model: str) -> bytes:
         state.clock,
         [(name, array.dtype.str, array.shape) for name, array in arrays],
         state.marks_from,
+        sorted(state.answers.runs.items()),
         b"" if state.learning is None else state.learning.advisor.write(used),
     )
     head = _ENCODE.encode(header)
@@ -140,6 +143,7 @@ def read_snapshot(state: State, body: bytes, model: str) -> None:
     state.column_of = {pair: place for place, pair in enumerate(state.columns)}
     state.clock = list(header.clock)
     state.marks_from = header.marks_from
+    state.answers.runs = dict(header.answers)
     derive(state)
 
 

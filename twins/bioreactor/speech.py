@@ -12,14 +12,18 @@ from schemas.errors import InputError
 from schemas.instants import MINUTE
 from twins.bioreactor import emit
 from twins.bioreactor import filter as ekf
+from twins.bioreactor.adopting import unfit
+from twins.bioreactor.answer_emit import advisory_data
+from twins.bioreactor.answers import Answer, Summary, Trajectory
 from twins.bioreactor.config import BioreactorConfig
 from twins.bioreactor.emit import Data, Pending
 from twins.bioreactor.fold import Beliefs, fold_minutes, move, side_by_side
-from twins.bioreactor.forecast import Fan, crossing, forecast
+from twins.bioreactor.forecast import NORMAL, Fan, crossing, forecast
 from twins.bioreactor.intake import Columns
 from twins.bioreactor.late import Refold
 from twins.bioreactor.limits import Turn
 from twins.bioreactor.parameters import assumed_growth as p
+from twins.bioreactor.process_emit import process_forecast
 from twins.bioreactor.process_limits import MEDIAN, LimitsAhead
 from twins.bioreactor.rows import NANOLITRES
 from twins.bioreactor.rules import Rule
@@ -30,6 +34,7 @@ from twins.frame import Refused
 if TYPE_CHECKING:
     from twins.bioreactor.learning import Seen
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
@@ -53,14 +58,7 @@ class Speech:
 
     def speak(self, slots: Ints, places: Ints, times: Ints, calls: Ints) -> None:
         """Fold the open minutes provisionally, predict to `times`, and say what is due."""
-        state = self.state
-        now = state.beliefs(slots)
-        k = state.table.gather(state.parameters[slots])
-        buckets, items = state.open_row(slots)
-        fold_minutes(now, k, state.open_minute(slots), buckets, items, state.table, state.provisional)
-        move(now.f, now.i, k, times)
-        self._move_process(now, times)
-        now.i[ekf.TIME] = np.maximum(now.i[ekf.TIME], times)
+        now, k = self._present(slots, times)
         begun = now.i[ekf.INITIALISED] > 0
         at_once = calls >= AT_ONCE
         self._estimate(np.nonzero(at_once | (begun & ((calls & ESTIMATE) > 0)))[0], slots, places, times, now)
@@ -70,6 +68,40 @@ class Speech:
                 now.copy_of(looking), times[looking], np.ascontiguousarray(k[:, looking]), self.horizon_hours
             )
             self._forecast(looking, slots, places, times, now, fan)
+
+    def _present(self, slots: Ints, times: Ints) -> tuple[Beliefs, Floats]:
+        """Give what is believed with the open minutes, predicted to `times`, and the parameters, shape (16, n)."""
+        state = self.state
+        now = state.beliefs(slots)
+        k = state.table.gather(state.parameters[slots])
+        buckets, items = state.open_row(slots)
+        fold_minutes(now, k, state.open_minute(slots), buckets, items, state.table, state.provisional)
+        move(now.f, now.i, k, times)
+        self._move_process(now, times)
+        now.i[ekf.TIME] = np.maximum(now.i[ekf.TIME], times)
+        return now, k
+
+    def answered(self, place: int, slot: int, answer: Answer, summary: Summary) -> None:
+        """Say what an answer of a re-simulation changes, on the advisory lane; nothing of the qualified lane moves."""
+        state, times = self.state, self.state.heard[[slot]]
+        now, k = self._present(np.array([slot]), times)
+        at = forecast(now, times, k, self.horizon_hours).at[1:]
+        before = None
+        if state.process is not None and now.m is not None:
+            litres = now.i[ekf.VOLUME] / NANOLITRES
+            before = process_forecast(
+                state.process, now.m, litres, at, np.array(NORMAL), None, emit.plan_of(state, now)
+            )[0]  # fmt: skip
+        self._advise(place, slot, int(self.columns.times[place]), now, at, answer, before, summary.trajectory)
+
+    def _advise(
+        self, place: int, slot: int, time: int, now: Beliefs, at: Ints, answer: Answer, before: Data | None,
+        given: Trajectory | None = None,
+    ) -> None:  # fmt: skip
+        frame = self.columns.frame
+        inputs = f"{frame.topic}/{frame.partition}/{answer.known}"
+        self._say("forecast", place, slot, 0, time, advisory_data(self.state, now, at, answer, inputs, before, given))
+        self.pending[-1].lane = "advisory"
 
     def _move_process(self, now: Beliefs, times: Ints) -> None:
         """Carry what the process model believes of running twins to `times`."""
@@ -110,13 +142,17 @@ class Speech:
         for rule in self.charted:
             charted |= state.alert[slots, rule.index] > 0
         rows = state.trigger[slots]
-        calls = state.triggering.look(rows, now, times, events, charted)
+
+        def feed_of(j: int) -> float:
+            return state.table.value(now.batches[j].parameters, p.FEED_RATE)
+
+        calls = state.triggering.look(rows, now, times, events, charted, feed_of)
         state.trigger[slots] = rows
         for call in calls:
             place, slot, time = int(places[call.place]), int(slots[call.place]), int(times[call.place])
-            feed = state.table.value(now.batches[call.place].parameters, p.FEED_RATE)
             record = f"{frame.topic}/{frame.partition}/{int(self.columns.offsets[place])}"
-            request = state.triggering.request(now, call, time, feed, record)
+            request = state.triggering.request(now, call, time, feed_of(call.place), record)
+            state.answers.ask(slot, now.batches[call.place], int(self.columns.offsets[place]))
             self._say("request", place, slot, 0, time, request)
             self.pending[-1].lane = "advisory"
 
@@ -146,6 +182,8 @@ class Speech:
             some, where, when, emit.forecast_data(self.state, some, now.copy_of(q), fan, limits), strict=True
         ):
             self._say("forecast", place, slot, 0, time, data)
+        if self.state.answers.runs:
+            self._go_on(q, some, where, when, now, fan)
         if self.state.learning is not None:
             k = self.state.table.gather(self.state.parameters[slots[q]])
             offsets = self.columns.offsets[places[q]]
@@ -161,6 +199,17 @@ class Speech:
             turning = np.where(raised, probability <= rule.clear, probability >= rule.raise_at)
             for j in np.nonzero(turning)[0].tolist():
                 self._predicted(rule, where[j], some[j], not raised[j], float(probability[j]), int(expected[j]))
+
+    def _go_on(
+        self, q: Ints, slots: list[int], places: list[int], times: list[int], now: Beliefs, fan: Fan
+    ) -> None:  # fmt: skip
+        """Say of units that hold an answer what is expected with its parameters, beside their own forecasts."""
+        own = [one.data for one in self.pending[-len(slots) :]]
+        for j, (slot, place, time) in enumerate(zip(slots, places, times, strict=True)):
+            part = now.copy_of(q[j : j + 1])
+            answer = self.state.answers.held(slot, part.batches[0]) if self.state.running[slot] else None
+            if answer is not None and unfit(self.state.process, answer) is None:
+                self._advise(place, slot, time, part, fan.at[1:, j : j + 1], answer, own[j].get("process"))
 
     def learn(self) -> None:
         """Let what was forecast in this frame be learned from, record by record, and say what comes of it."""

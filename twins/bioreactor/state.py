@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from schemas.instants import MINUTE
 from twins.alarming.limits import NO_BRIDGE
 from twins.bioreactor import filter as ekf
+from twins.bioreactor.answers import Answers
 from twins.bioreactor.config import (
     BioreactorConfig,
     advising_of,
@@ -98,6 +99,7 @@ class State:
         self.columns: list[tuple[str, str]] = []
         self.column_of: dict[tuple[str, str], int] = {}
         self.clock: list[int] = []
+        self.answers = Answers()  # of re-simulations
         self.marks_from = 0  # the offset of the newest change of what beliefs follow from; older marks do not count
         for name, (dtype, width, fill) in LAYOUT.items():
             setattr(self, name, _filled(0, width, dtype, fill))

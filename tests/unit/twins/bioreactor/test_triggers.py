@@ -274,3 +274,70 @@ def test_each_forecast_carries_advice() -> None:
     assert last["bolus_litres"] > 0.0
     assert parse_instant(last["latest_time"]) <= parse_instant(last["without"]["crosses_at"])
     assert parse_instant(last["without"]["crosses_at"]) > BEGIN
+
+
+def test_a_schedule_asks_once_a_period_and_never_in_the_first() -> None:
+    triggers = {"schedule_hours": 1.0, "cooldown_hours": 0, "most_a_day": 9, "draws": 4}
+    found, _ = asked(culture(3.5), triggers)
+    assert [one.event_time[11:16] for one in found] == ["09:00", "10:00", "11:00"]
+    assert {one.data["reason"] for one in found} == {"1 h have passed, as scheduled"}
+    cooled, _ = asked(culture(3.5), triggers | {"cooldown_hours": 1.5})
+    assert [one.event_time[11:16] for one in cooled] == ["09:00", "10:40"]
+
+
+def test_a_re_estimate_is_asked_for_with_channels_priors_and_the_runs_past() -> None:
+    triggers = {"schedule_hours": 1.0, "draws": 64}
+    plain, _ = asked(culture(1, parameters={"process.Y_XS.sd": 0.3}), triggers)
+    found, _ = asked(culture(1, parameters={"process.Y_XS.sd": 0.3}), triggers | {"asks": "reestimate"})
+    was, request = (msgspec.convert(one[0].data, ResimulationRequest) for one in (plain, found))
+    assert (was.spec.kind, request.spec.kind) == ("bioreactor", "bioreactor.reestimate")
+    assert (was.past_from, request.past_from) == (None, "2026-03-01T08:00:00Z")
+    more = {"batch", "channels", "prior"}
+    assert {name: one for name, one in request.spec.inputs.items() if name not in more} == was.spec.inputs
+    assert request.spec.inputs.keys() == was.spec.inputs.keys() | more
+    assert request.spec.inputs["batch"] == "B-1"
+    channels = request.spec.inputs["channels"]
+    assert [(one["tag"], one["state"], one["gain_sd"]) for one in channels] == [
+        ("biomass", "viable_cells", 0.02),
+        ("glucose", "glucose", 0.0),
+    ]
+    usual = {one.name: one.value for one in MODELS["cho_xing"].parameters}
+    assert request.spec.inputs["prior"] == {"Y_XS": [usual["Y_XS"], 0.3], "mu_m": [usual["mu_m"], 0.1]}
+    assert request.content_hash == hashlib.sha256(msgspec.json.encode(request.spec, order="sorted")).hexdigest()
+
+
+def worth(price: float, decision: str = "process.viable_cells") -> dict[str, Any]:
+    return {"value": {"decision": decision, "loss_per_sd": 1e4, "price_per_second": price}}
+
+
+def test_what_is_not_worth_its_price_is_not_asked_and_what_lasts_is_weighed_again() -> None:
+    script = culture(3, factor=3.0)
+    plain = asked(script, INCONSISTENT)[0]
+    dear, folded = asked(script, INCONSISTENT | worth(1e12))
+    cheap = asked(script, INCONSISTENT | worth(1e-9))[0]
+    assert plain
+    assert not dear
+    assert [one.event_time for one in cheap] == [one.event_time for one in plain]
+    assert "expected to fall by" in cheap[0].data["reason"]
+    row = folded.block._state.trigger[0]  # type: ignore[attr-defined]
+    assert row[0] == -1, "the budget is as it was"
+    # where all is as expected nothing would be known that is not known now
+    assert asked(culture(2), {"schedule_hours": 0.5, "draws": 4} | worth(1e-9))[0] == []
+
+
+@pytest.mark.parametrize("decision", ["glucose", "viability"])
+def test_a_decision_on_a_state_or_an_output_is_weighed(decision: str) -> None:
+    found = asked(culture(4, factor=3.0), INCONSISTENT | worth(0.0, decision))[0]
+    assert len(found) == 1
+    assert f"standard deviation of {decision} at the end" in found[0].data["reason"]
+
+
+def test_what_came_later_is_no_part_of_a_name_where_it_says_nothing() -> None:
+    before = BioreactorModel.from_config(CONFIG | {"triggers": {"phase": True}}).name
+    said = {"phase": True, "schedule_hours": None, "asks": "ensemble", "value": None}
+    assert BioreactorModel.from_config(CONFIG | {"triggers": said}).name == before
+    assert BioreactorModel.from_config(CONFIG | {"triggers": said | {"asks": "reestimate"}}).name != before
+    with pytest.raises(SettingsError, match="64 to 4096 draws"):
+        read_config(CONFIG | {"triggers": {"phase": True, "asks": "reestimate", "draws": 4}})
+    with pytest.raises(SettingsError, match="state or an output"):
+        read_config(CONFIG | {"triggers": {"phase": True} | worth(1.0, "sugar")})
