@@ -22,6 +22,7 @@ BENCHMARKS = {
     "estimates": "joint estimates of states and parameters against the truth: error, consistency, coverage",
     "forecasts": "T cells at harvest, four days to half a day ahead: error, intervals, verdicts",
     "feeding": "feed advice followed on CHO cultures that the twin does not know: how often the floor holds",
+    "reestimation": "CHO runs whose growth falls, asked again of what was measured: parameters, forecast of the end",
     "learning": "what is learned of forecast errors across runs: error, intervals, drift, cost",
     "oddness": "the streaming score of oddness on two files of the Numenta benchmark, by its scoring",
     "yeast": "light scatter of a real plate of yeast cultures 1, 3 and 6 h ahead, against Holt",
@@ -29,6 +30,11 @@ BENCHMARKS = {
     "charts": "false alarms of the charts on innovations, and how soon they see a probe that jumps",
     "faults": "how fast and how surely faults of a vessel in closed loop are found and named, and how often wrongly",
     "mspc": "golden batch on public data of yours, beside published figures",
+    "ensemble": "10,000 cultures over 14 days, by numpy and JAX: time, and error against steps of a minute",
+    "gpu": "what an NVIDIA GPU is good for: ensembles by size with the crossover, molecular dynamics",
+    "md": "molecular dynamics in pieces with checkpoints and analyses, against OpenMM's own step loop",
+    "jobs": "claims and finishes per second of the job ledger, and what a claim takes behind 200,000 jobs",
+    "first_progress": "from a request for a re-simulation to its first progress, with engines loaded before",
     "kills": "kill -9 at random points: records lost and doubled",
 }
 FOLDERS = {

@@ -15,6 +15,7 @@ TwinstreamError
 |  `- SnapshotError        a checkpoint that cannot be trusted
 |- LogError                the topic log said no
 |  `- TopicMissingError
+|- DeviceLostError         an accelerator went away in the middle of a run; another may go on
 `- ShapeError              a program hands over arrays of the wrong shape
 """
 
@@ -126,6 +127,10 @@ class LogError(TwinstreamError):
 
 class TopicMissingError(LogError):
     """A topic that was never declared."""
+
+
+class DeviceLostError(TwinstreamError):
+    """An accelerator went away, or no longer answers, in the middle of a run. Raised by engines."""
 
 
 class ShapeError(TwinstreamError):

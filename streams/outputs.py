@@ -26,6 +26,7 @@ class RoundOutputs(Protocol):
 
     def write(self, connection: psycopg.Connection[Any], outputs: Sequence[Output]) -> None: ...
     def after_commit(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class EmbeddedOutputs:
@@ -64,6 +65,12 @@ class EmbeddedOutputs:
         except AWAY:
             self._connection = None
 
+    def close(self) -> None:
+        """End the session that wakes readers; a later commit opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
 
 class OutboxOutputs:
     """Writes messages to the outbox; `streams/publisher.py` sends them on."""
@@ -74,6 +81,9 @@ class OutboxOutputs:
 
     def after_commit(self) -> None:
         """Nothing: the publisher looks by itself."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def make_outputs(broker: str | None, uri: str) -> RoundOutputs:

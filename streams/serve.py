@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,6 +14,7 @@ from streams.api.app import create_app
 from streams.api.config import ApiConfig
 from streams.api.serve import ApiServer
 from streams.appending import async_reader, async_writer
+from streams.jobs.cancelling import cancel
 from streams.prepare import prepare
 from streams.settings import Settings
 
@@ -51,5 +53,6 @@ def _configuration(settings: Settings) -> BioreactorConfig | None:
 
 
 async def _serve(settings: Settings, uri: str, config: ApiConfig) -> None:
+    end_job = partial(cancel, settings.broker, uri)
     async with async_reader(settings.broker, uri) as reader, async_writer(settings.broker, uri) as writer:
-        await ApiServer(create_app(config, reader=reader, writer=writer), config).serve()
+        await ApiServer(create_app(config, reader=reader, writer=writer, cancel=end_job), config).serve()

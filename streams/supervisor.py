@@ -74,6 +74,11 @@ class Supervisor:
         for role in self.roles:
             self._start(role)
 
+    def add(self, role: Role) -> None:
+        """Start one more role."""
+        self.roles.append(role)
+        self._start(role)
+
     def run(self) -> int:
         """Watch until asked to stop, or until a role ends because it was called wrongly; give the exit code."""
         code = 0

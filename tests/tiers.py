@@ -53,6 +53,12 @@ TIERS = [
         lambda: find_spec("jax") is not None,
         optional=True,
     ),
+    Tier(
+        "openmm",
+        "OpenMM (pip install 'twinstream[md]'), which no lock holds: 90 MB",
+        lambda: find_spec("openmm") is not None,
+        optional=True,
+    ),
     Tier("realdata", f"the published data sets in {REAL_DATA}", REAL_DATA.is_dir, optional=True),
 ]
 

@@ -240,6 +240,7 @@ def make_runs(
     noise: float = 1.0,
     spread: float = 1.0,
     dip: float = 1.0,
+    falls: Floats | None = None,
 ) -> Runs:
     """Make runs with all that is measured of them.
 
@@ -253,6 +254,8 @@ def make_runs(
         What the spread between runs is multiplied by.
     dip : float
         What growth is multiplied by from day 3 to day 5.
+    falls : array, shape (minutes + 1, n), optional
+        What growth is multiplied by beside, by minute and run.
     """
     rng = np.random.default_rng(seed)
     minutes = culture.hours * MINUTES
@@ -260,6 +263,8 @@ def make_runs(
     start = np.array(culture.start)[:, None] * (1.0 + initial_sd * rng.standard_normal((len(culture.start), n)))
     growth = 1.0 + wander(minutes, n, GROWTH_SD, GROWTH_HOURS, rng)
     growth[72 * MINUTES : 120 * MINUTES] *= dip
+    if falls is not None:
+        growth *= falls
     truth, volume = cultivate(culture, parameters, start, growth)
     probe = culture.capacitance
     gain = 1.0 + noise * probe.gain * rng.standard_normal(n)

@@ -4,26 +4,48 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from streams.api import ingest, pages, routes_alerts, routes_health, routes_report, routes_twins, stream
+from streams.api import (
+    ingest,
+    pages,
+    routes_adopt,
+    routes_alerts,
+    routes_health,
+    routes_jobs,
+    routes_report,
+    routes_twins,
+    stream,
+)
 from streams.api.config import ApiConfig
+from streams.api.glance import Glance
 from streams.api.guard import Guard
 from streams.api.hub import Hub
+from streams.api.job_watch import JobWatch
 from streams.api.keys import read_keys, require_keys
 from streams.api.metrics import ApiMetrics, Timing
+from streams.api.pace import ASKED_A_MINUTE, Pace
 from streams.api.ports import LogReader, LogWriter
 from streams.api.problems import add_handlers
-from streams.api.services import Services
+from streams.api.services import Cancel, Services
+from streams.jobs import cancelling
 from streams.ledger.reads import LedgerReads
 
 
 def create_app(
-    config: ApiConfig, *, reader: LogReader, writer: LogWriter, registry: CollectorRegistry | None = None
+    config: ApiConfig,
+    *,
+    reader: LogReader,
+    writer: LogWriter,
+    registry: CollectorRegistry | None = None,
+    cancel: Cancel | None = None,
 ) -> FastAPI:
     """Build the API. The caller owns `reader`, `writer` and `registry`, and closes them after the app.
+
+    `cancel` ends a job as `JobLedger.cancel` does, and is called in a thread; None: on the log in the ledger.
 
     Raises
     ------
@@ -35,6 +57,7 @@ def create_app(
     metrics = ApiMetrics(CollectorRegistry() if registry is None else registry)
     reads = LedgerReads(config.database)
     hub = Hub(reader, metrics.dropped.inc)
+    watch = JobWatch(reads)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -43,6 +66,7 @@ def create_app(
         try:
             yield
         finally:
+            await watch.stop()
             await hub.stop()
             await reads.close()
 
@@ -55,9 +79,22 @@ def create_app(
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )
-    app.state.services = Services(config, reads, reader, writer, hub, metrics)
+    stop = cancel or partial(cancelling.cancel, None, config.database)
+    app.state.services = Services(
+        config, reads, reader, writer, hub, metrics, watch, Glance(reads), stop, Pace(ASKED_A_MINUTE)
+    )
     # the report first: the address of a twin would take it for a part of the key
-    for module in (routes_report, routes_twins, routes_alerts, ingest, stream, routes_health, pages):
+    for module in (
+        routes_report,
+        routes_twins,
+        routes_adopt,
+        routes_alerts,
+        routes_jobs,
+        ingest,
+        stream,
+        routes_health,
+        pages,
+    ):
         app.include_router(module.router)
     app.mount("/static", pages.static_files(), name="static")
     add_handlers(app)

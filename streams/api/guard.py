@@ -14,7 +14,7 @@ from streams.api.problems import problem
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # What holds no data is open, so that a page can ask for a key and a supervisor can see that the process lives.
 OPEN_PATHS = ("/static/", "/healthz", "/readyz", "/favicon.ico")
-OPEN_PAGES = frozenset({"/", "/unit", "/alarms"})
+OPEN_PAGES = frozenset({"/", "/unit", "/alarms", "/jobs"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _POLICY = (

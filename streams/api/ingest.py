@@ -67,7 +67,7 @@ async def post_events(
     time of arrival. Send it again with the same `source` and `id` when in doubt: a duplicate changes nothing.
     """
     received_at = now()
-    pieces = _split(await _body(request, services.config.body_bytes), _format_of(request))
+    pieces = _split(await read_body(request, services.config.body_bytes), _format_of(request))
     good: list[_Good] = []
     entries: list[dict[str, Any]] = []
     for index, piece in enumerate(pieces):
@@ -149,7 +149,7 @@ def _format_of(request: Request) -> str:
     return media
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
     """Read the body, and stop reading as soon as it is too large."""
     too_large = ProblemError(
         413, f"expected at most {limit} bytes, received more; send fewer events at once", {"Connection": "close"}

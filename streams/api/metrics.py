@@ -7,6 +7,8 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streams.api.job_gauges import JobGauges
+
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -15,6 +17,7 @@ class ApiMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self.jobs = JobGauges(registry)
         self.seconds = Histogram(
             "twinstream_api_request_seconds", "Time to answer.", ("route", "status"), buckets=BUCKETS, registry=registry
         )
@@ -56,5 +59,5 @@ class Timing:
             await self._app(scope, receive, send_seen)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            if route != "/api/v1/stream":
+            if route not in ("/api/v1/stream", "/api/v1/jobs/stream"):
                 self._metrics.seconds.labels(route, str(status)).observe(time.perf_counter() - began)

@@ -32,6 +32,12 @@ async def alarms() -> FileResponse:
     return FileResponse(STATIC / "alarms.html")
 
 
+@router.get("/jobs")
+async def jobs() -> FileResponse:
+    """The re-simulation pool."""
+    return FileResponse(STATIC / "jobs.html")
+
+
 @router.get("/favicon.ico")
 async def icon() -> FileResponse:
     """The icon, where browsers look for it."""

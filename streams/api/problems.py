@@ -22,6 +22,7 @@ TITLES = {
     403: "Not allowed",
     404: "There is no such thing",
     405: "Not that way",
+    409: "Not as things stand",
     413: "Too large",
     415: "Not a format that is read here",
     421: "Not a name of this service",

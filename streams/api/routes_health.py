@@ -42,7 +42,8 @@ async def readyz(services: With) -> Response:
 
 @router.get("/metrics", summary="Counters for Prometheus")
 async def metrics(services: With) -> Response:
-    """Give all counters of this process."""
+    """Give all counters of this process, and what the job ledger holds."""
+    await services.metrics.jobs.refresh(services.glance)
     return Response(generate_latest(services.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -38,4 +38,5 @@ class ApiServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all streams, then stop as uvicorn does."""
         self._services.hub.close()
+        self._services.watch.close()
         await super().shutdown(sockets)

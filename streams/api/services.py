@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -12,10 +13,15 @@ from starlette.responses import Response
 from schemas.errors import InvalidFieldError
 from schemas.instants import SECOND, Instant, parse_instant
 from streams.api.config import ApiConfig
+from streams.api.glance import Glance
 from streams.api.hub import Hub
+from streams.api.job_watch import JobWatch
 from streams.api.metrics import ApiMetrics
+from streams.api.pace import Pace
 from streams.api.ports import LogReader, LogWriter
 from streams.ledger.reads import AsOf, LedgerReads
+
+Cancel = Callable[[str, str, str], bool]  # a job, by whom, why: as `JobLedger.cancel`, in a thread of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,10 @@ class Services:
     writer: LogWriter
     hub: Hub
     metrics: ApiMetrics
+    watch: JobWatch
+    glance: Glance
+    cancel: Cancel
+    pace: Pace  # of what people ask of the pool
 
     def stale_before(self) -> int:
         """Give the instant before which a running twin's last word is stale [us]."""
@@ -39,6 +49,11 @@ def services_of(request: Request) -> Services:
     services = request.app.state.services
     assert isinstance(services, Services)
     return services
+
+
+def owner_of(request: Request) -> str:
+    """Name whose API key came with a request; empty where none is needed."""
+    return str(getattr(request.state, "owner", ""))
 
 
 def now() -> Instant:

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from schemas.errors import TwinstreamError, UsageError
-from streams.cli import alarms, calibrate, change, golden, inspect, offline, report, roles, simulate, sources
+from streams.cli import alarms, calibrate, change, golden, inspect, jobs, offline, report, roles, simulate, sources
 from streams.cli.say import complain
 from streams.supervisor import follow_supervisor
 
@@ -32,6 +32,7 @@ alarms.register(app)
 report.register(app)
 change.register(app)
 inspect.register(app)
+jobs.register(app)
 
 
 def main() -> None:

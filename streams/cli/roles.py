@@ -42,8 +42,9 @@ def up(
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 7,
     replay: Annotated[Path | None, typer.Option(help="Play this recorded run instead of the simulation.")] = None,
     map_file: Annotated[Path | None, typer.Option("--map", help="Mapping of the recorded run.")] = None,
+    jobs: Annotated[bool, typer.Option("--jobs/--no-jobs", help="Answer re-simulations, one at a time.")] = True,
 ) -> None:
-    """Run everything: database, worker, simulated bioreactors or a recorded run, API and dashboard."""
+    """Run everything: database, worker, simulated bioreactors or a recorded run, API, dashboard, and a job worker."""
     given = {
         "broker": broker,
         "database": database_uri,
@@ -65,6 +66,8 @@ def up(
             signal.signal(number, lambda *_: supervisor.request_stop())
         supervisor.start()
         _announce(settings, supervisor)
+        if jobs:  # once all else runs: its engines take a while to load, and nobody waits for them
+            supervisor.add(_job_role(environment))
         code = supervisor.run()
     say("stopped")
     raise typer.Exit(code)
@@ -125,6 +128,13 @@ def _source_role(
         speed,
     ]
     return Role("simulator", arguments, environment=environment)
+
+
+def _job_role(environment: dict[str, str]) -> Role:
+    """One slot; the metrics port is the worker's."""
+    return Role(
+        "job-worker", ["job-worker", "--slots", "1"], environment={**environment, "TWINSTREAM_METRICS_PORT": "0"}
+    )
 
 
 def _announce(settings: Settings, supervisor: Supervisor) -> None:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -20,11 +29,20 @@ def complain(text: str) -> None:
 
 def progress() -> Progress:
     """A progress bar of records; on a pipe it prints nothing but its end."""
+    return _bar(MofNCompleteColumn())
+
+
+def shares() -> Progress:
+    """A progress bar of shares of 1; on a pipe it prints nothing."""
+    return _bar(TaskProgressColumn())
+
+
+def _bar(counted: ProgressColumn) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        counted,
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
         console=console,

@@ -10,9 +10,10 @@ import typer
 
 from schemas.errors import UsageError
 from streams.cli.output import output
-from streams.cli.say import say
+from streams.cli.say import say, shares
+from twins.engine import Standing
 
-KINDS = ("bioreactor",)
+ACCURATE = "bioreactor"  # the integrator itself, not the pool's ensemble of it
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    kind: Annotated[str, typer.Argument(help="What is simulated, such as bioreactor.")],
+    kind: Annotated[str, typer.Argument(help="What is simulated: bioreactor, or a kind of the pool (docs/jobs.md).")],
     spec: Annotated[Path, typer.Option(help="JSON file: model, parameters, seed, draws, horizon, inputs.")],
     out: Annotated[Path | None, typer.Option(help="Where the result goes; standard output without it.")] = None,
     parameters: Annotated[
@@ -29,8 +30,9 @@ def simulate(
     ] = None,
 ) -> None:
     """Run one simulation and write its result as JSON. docs/models.md describes the specification."""
-    if kind not in KINDS:
-        raise UsageError(f"expected a kind among {', '.join(KINDS)}, received {kind!r}")
+    if kind != ACCURATE:
+        _by_an_engine(kind, spec, out, parameters)
+        return
     from streams.process_models import process_models, read_parameters, read_specification
     from twins.bioreactor.simulate import simulate as simulate_bioreactor  # scipy loads only where it is needed
 
@@ -43,3 +45,27 @@ def simulate(
     with output(out) as sink:
         sink.write(msgspec.json.encode(result, order="sorted") + b"\n")
     say(f"{result['model']}: {len(result['times_hours'])} times, {asked.draws} draw{'s' * (asked.draws > 1)}")
+
+
+def _by_an_engine(kind: str, spec: Path, out: Path | None, parameters: Path | None) -> None:
+    """Run what the pool would, and show how far it is."""
+    from streams.jobs.engines import engines
+    from streams.jobs.foreground import run_here
+    from streams.process_models import read_specification
+
+    known = engines()
+    if kind not in known:
+        raise UsageError(f"expected a kind among {', '.join(sorted({ACCURATE, *known}))}, received {kind!r}")
+    if parameters is not None:
+        raise UsageError(f"expected parameters in the specification itself, received --parameters, for kind {kind}")
+    asked = read_specification(spec)
+    with shares() as bar:
+        task = bar.add_task(kind, total=1.0, note="")
+
+        def told(standing: Standing) -> None:
+            share = standing.done / standing.total if standing.total > 0 else 0.0
+            bar.update(task, completed=share, note=standing.note)
+
+        answer = run_here(kind, asked, known, told)
+    with output(out) as sink:
+        sink.write(answer + b"\n")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +16,14 @@ from numpy.typing import NDArray
 
 from schemas.errors import SettingsError
 from schemas.jobs import SimulationSpec
+from twins.bioreactor.draws import Drawn, known_spread
 from twins.bioreactor.models.coordinates import to_coordinates, to_states
 from twins.bioreactor.models.integrate import rk4
 from twins.bioreactor.models.model import ProcessModel
 from twins.bioreactor.models.registry import check_parameter, find_model
 from twins.bioreactor.models.solve import ABSOLUTE, solve
 from twins.bioreactor.simulation_inputs import SimulationInputs, read_inputs, refused, report_hours
+from twins.bioreactor.steps import lay_legs
 from twins.bioreactor.timeline import Stretch, stretches
 
 Floats = NDArray[np.float64]
@@ -45,6 +46,7 @@ class Plan:
     stretches: tuple[Stretch, ...]
     spread: dict[str, float]
     parameters: Floats  # shape (parameters, draws)
+    initial: Floats  # shape (states, draws)
     step_hours: float
 
 
@@ -96,59 +98,38 @@ def simulate(spec: SimulationSpec, models: Mapping[str, ProcessModel]) -> dict[s
     return _document(plan, states, outputs)
 
 
-def make_plan(spec: SimulationSpec, models: Mapping[str, ProcessModel]) -> Plan:
-    """Check a specification, and lay out what it asks for."""
+def read_specification(
+    spec: SimulationSpec, models: Mapping[str, ProcessModel]
+) -> tuple[ProcessModel, SimulationInputs, list[float]]:
+    """Check what a simulation and an ensemble have in common; give model, inputs and hours to report at."""
     if spec.kind != KIND:
         raise refused(f"the kind {KIND}", repr(spec.kind), "specification")
     model = find_model(dict(models), spec.model)
     for name, value in spec.parameters.items():
         check_parameter(model, name, value)
     inputs = read_inputs(spec.inputs, model, spec.horizon)
-    hours = report_hours(inputs, spec.horizon)
+    return model, inputs, report_hours(inputs, spec.horizon)
+
+
+def make_plan(spec: SimulationSpec, models: Mapping[str, ProcessModel]) -> Plan:
+    """Check a specification, and lay out what it asks for."""
+    model, inputs, hours = read_specification(spec, models)
+    if inputs.scenarios or inputs.limits:
+        raise refused("no scenarios and no limits: they are an ensemble's (docs/ensembles.md)", "some", "inputs")
     numbers = (len(model.states) + len(model.outputs)) * len(hours) * spec.draws
     if numbers > MOST_NUMBERS:
         raise refused(f"at most {MOST_NUMBERS} numbers", f"{numbers}; ask for fewer reports or draws", "specification")
     step = min(inputs.step_hours or model.step_hours, spec.horizon)
     if inputs.method == "rk4" and spec.horizon / step > MOST_STEPS:
         raise refused(f"at most {MOST_STEPS} steps", f"{spec.horizon / step:.3g}", "inputs.step_hours")
-    spread = _spread(model, inputs, spec.draws)
-    table = _parameters(model, spec, spread)
-    return Plan(spec, model, inputs, hours, stretches(inputs, model, spec.horizon), spread, table, step)
-
-
-def _spread(model: ProcessModel, inputs: SimulationInputs, draws: int) -> dict[str, float]:
-    """Give the relative standard deviation of each parameter that varies between draws."""
-    if draws == 1:
-        return {}
-    known = {one.name: one.spread for one in model.parameters} if inputs.spread is None else inputs.spread
-    varying = {name: spread for name, spread in sorted(known.items()) if spread > 0.0}
-    if inputs.spread is None and not varying:
-        raise refused(f"a spread: {model.name} documents none, and {draws} equal draws say nothing", "none", "inputs")
-    return varying
-
-
-def _parameters(model: ProcessModel, spec: SimulationSpec, spread: Mapping[str, float]) -> Floats:
-    """Give the parameters of each draw, shape (parameters, draws)."""
-    centre = np.array([spec.parameters.get(one.name, one.value) for one in model.parameters])
-    table = np.repeat(centre[:, None], spec.draws, axis=1)
-    varying = [(row, one, spread[one.name]) for row, one in enumerate(model.parameters) if one.name in spread]
-    for draw in range(spec.draws if varying else 0):
-        normal = np.random.Generator(np.random.PCG64([spec.seed, draw])).standard_normal(len(model.parameters))
-        for row, one, relative in varying:
-            variance = math.log1p(relative * relative)
-            factor = math.exp(math.sqrt(variance) * normal[row] - 0.5 * variance)
-            table[row, draw] = min(max(centre[row] * factor, one.low), one.high)
-    return table
-
-
-def _initial(plan: Plan) -> Floats:
-    return np.array([plan.inputs.initial.get(state.name, state.initial) for state in plan.model.states])
+    spread, drawn = known_spread(model, inputs, spec.draws), Drawn(spec, model, inputs)
+    laid = stretches(inputs, model, spec.horizon)
+    return Plan(spec, model, inputs, hours, laid, spread, drawn.parameters(), drawn.initial(), step)
 
 
 def _follow(plan: Plan, draw: int) -> tuple[Floats, Floats]:
     """Integrate one draw accurately: states, shape (states, reports), and inputs, shape (inputs, reports)."""
-    p = plan.parameters[:, draw]
-    x = _initial(plan)
+    p, x = plan.parameters[:, draw], plan.initial[:, draw]
     states, fed = [x[:, None]] if plan.hours[0] == 0.0 else [], []
     fed += [plan.stretches[0].inputs(0.0)] * len(states)
     for stretch in plan.stretches:
@@ -166,25 +147,18 @@ def _follow(plan: Plan, draw: int) -> tuple[Floats, Floats]:
 
 def _march(plan: Plan) -> tuple[Floats, Floats]:
     """Step all draws together: states, shape (states, reports, draws), and inputs, shape (inputs, reports)."""
-    model, p = plan.model, plan.parameters
-    x = np.repeat(_initial(plan)[:, None], plan.spec.draws, axis=1)
+    model, p, x = plan.model, plan.parameters, plan.initial
     states, fed = [x] if plan.hours[0] == 0.0 else [], []
     fed += [plan.stretches[0].inputs(0.0)] * len(states)
     z = to_coordinates(np, model.states, x)
-    for stretch in plan.stretches:
-        for event in stretch.events:
+    for leg in lay_legs(plan.stretches, plan.hours, plan.step_hours):
+        for event in leg.events:
             z = to_coordinates(np, model.states, event.apply(model, to_states(np, model.states, z)))
-        hour = stretch.begin
-        for stop in sorted({stretch.end, *(at for at in plan.hours if stretch.begin < at <= stretch.end)}):
-            steps = max(1, math.ceil((stop - hour) / plan.step_hours - 1e-9))
-            length = (stop - hour) / steps
-            for step in range(steps):
-                u = stretch.inputs(hour + (step + 0.5) * length)[:, None]  # a rising feed counts by its middle
-                z = rk4(np, model, hour + step * length, length, z, u, p)
-            hour = stop
-            if hour in plan.hours:
-                states.append(to_states(np, model.states, z))
-                fed.append(stretch.inputs(hour))
+        for step in range(leg.steps):
+            z = rk4(np, model, leg.hour(step), leg.length, z, leg.inputs(step)[:, None], p)
+        if leg.reported:
+            states.append(to_states(np, model.states, z))
+            fed.append(leg.stretch.inputs(leg.stop))
     return np.stack(states, axis=1), np.stack(fed, axis=1)
 
 
@@ -208,18 +182,23 @@ def _document(plan: Plan, states: Floats, outputs: Floats) -> dict[str, Any]:
         "versions": {"model": f"{model.name}@{model.version}", "numpy": np.__version__, "scipy": scipy.__version__},
         "specification": msgspec.to_builtins(spec),
         "method": method,
-        "parameters": {
-            one.name: {
-                "value": spec.parameters.get(one.name, one.value),
-                "unit": one.unit,
-                "source": "specification" if one.name in spec.parameters else one.source,
-                **({"spread": plan.spread[one.name]} if one.name in plan.spread else {}),
-            }
-            for one in model.parameters
-        },
+        "parameters": said_parameters(spec, model, plan.spread),
         "times_hours": plan.hours,
         "states": {one.name: _series(one.unit, values) for one, values in zip(model.states, states, strict=True)},
         "outputs": {one.name: _series(one.unit, values) for one, values in zip(model.outputs, outputs, strict=True)},
+    }
+
+
+def said_parameters(spec: SimulationSpec, model: ProcessModel, spread: Mapping[str, float]) -> dict[str, Any]:
+    """Say each parameter: value, unit, source, and its spread where it has one."""
+    return {
+        one.name: {
+            "value": spec.parameters.get(one.name, one.value),
+            "unit": one.unit,
+            "source": "specification" if one.name in spec.parameters else one.source,
+            **({"spread": spread[one.name]} if one.name in spread else {}),
+        }
+        for one in model.parameters
     }
 
 

@@ -21,6 +21,9 @@ MAX_EVENTS = 2_000
 MAX_REPORTS = 20_000
 REPORTS = 100  # intervals, where nothing says when to report
 LARGEST = 1e15  # of any amount
+MAX_COVARIANCE = 32  # rows
+MAX_SCENARIOS = 16
+MAX_LIMITS = 16
 
 Hour = Annotated[float, Meta(ge=0, le=MAX_HOURS)]
 Amount = Annotated[float, Meta(ge=0, le=LARGEST)]
@@ -58,8 +61,43 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True):
     conditions: dict[str, float]
 
 
+class Covariance(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is not known, together: of logarithms of parameters, then of coordinates of states (`coordinates.py`).
+
+    The values that a specification names are then medians. It goes before `spread` for the parameters it names.
+    """
+
+    matrix: Annotated[tuple[tuple[float, ...], ...], Meta(min_length=1, max_length=MAX_COVARIANCE)]
+    parameters: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+
+
+class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an ensemble does otherwise, laid over the inputs as they stand.
+
+    From `feed_factor_from_hour` on every feed runs at `feed_factor` times its rate, 0 stops it; `conditions` replace,
+    `changes`, `feeds` and `boluses` come on top and are not scaled.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    conditions: dict[str, float] = {}
+    changes: tuple[Change, ...] = ()
+    feed_factor: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    feed_factor_from_hour: Hour = 0.0
+    feeds: tuple[Feed, ...] = ()
+    boluses: tuple[Bolus, ...] = ()
+
+
+class Limit(Struct, frozen=True, forbid_unknown_fields=True):
+    """Ends of a state or an output, in its unit; an ensemble says how probably it leaves them."""
+
+    quantity: str
+    low: float | None = None
+    high: float | None = None
+
+
 class SimulationInputs(Struct, frozen=True, forbid_unknown_fields=True):
-    """All of them, each with its default."""
+    """All of them, each with its default. `scenarios`, `limits` and `batch` are an ensemble's."""
 
     initial: dict[str, float] = {}
     conditions: dict[str, float] = {}
@@ -73,6 +111,10 @@ class SimulationInputs(Struct, frozen=True, forbid_unknown_fields=True):
     method: Literal["adaptive", "rk4"] = "adaptive"
     step_hours: Annotated[float, Meta(gt=0)] | None = None
     rtol: Annotated[float, Meta(ge=1e-12, le=1e-3)] = 1e-8
+    covariance: Covariance | None = None
+    scenarios: Annotated[tuple[Scenario, ...], Meta(max_length=MAX_SCENARIOS)] = ()
+    limits: Annotated[tuple[Limit, ...], Meta(max_length=MAX_LIMITS)] = ()
+    batch: Annotated[str, Meta(max_length=128)] = ""
 
 
 # Any: a JSON document, whose shape is what is being checked.
@@ -90,29 +132,41 @@ def read_inputs(document: Mapping[str, Any], model: ProcessModel, horizon: float
         raise SettingsError(f"expected simulation inputs, received {error}; see docs/models.md") from None
     if horizon > MAX_HOURS:
         raise refused(f"a horizon up to {MAX_HOURS:g} h", horizon, "horizon")
-    events = len(inputs.feeds) + len(inputs.boluses) + len(inputs.samples) + len(inputs.changes)
-    if events > MAX_EVENTS:
-        raise refused(f"at most {MAX_EVENTS} feeds, boluses, samples and changes", events, "inputs")
     _check_initial(inputs.initial, model)
-    for place, conditions in enumerate((inputs.conditions, *(change.conditions for change in inputs.changes))):
-        _check_conditions(conditions, model, f"inputs.changes[{place - 1}]" if place else "inputs")
-    fed = {one.name.removeprefix("feed_") for one in model.inputs if one.name.startswith("feed_")} - {"rate"}
-    if inputs.feeds and not any(one.name == "feed_rate" for one in model.inputs):
-        raise refused("no feeds: the model takes none", len(inputs.feeds), "inputs.feeds")
-    for place, feed in enumerate(inputs.feeds):
-        where = f"inputs.feeds[{place}]"
-        if feed.to_hour <= feed.from_hour:
-            raise refused(f"to_hour after from_hour {feed.from_hour:g}", feed.to_hour, where)
-        _check_names(feed.composition or {}, fed, where)
-        rise = min(feed.rise_per_hour * (feed.to_hour - feed.from_hour), 700.0)  # exp(700) is finite
-        if not feed.rate_litres_per_hour * math.exp(rise) <= LARGEST:
-            raise refused(f"a feed that stays under {LARGEST:g} L/h", "one that rises beyond", where)
-    for place, bolus in enumerate(inputs.boluses):
-        mixed = {state.name for state in model.states if state.role == "concentration"}
-        _check_names(bolus.composition, mixed, f"inputs.boluses[{place}]")
+    check_plan(inputs, model, "inputs")
     for name in inputs.spread or {}:
         check_parameter(model, name, next((one.value for one in model.parameters if one.name == name), 0.0))
     return inputs
+
+
+def check_plan(plan: SimulationInputs | Scenario, model: ProcessModel, where: str) -> None:
+    """Check conditions, changes, feeds and boluses, which stand at `where`.
+
+    Raises
+    ------
+    SettingsError
+        With what was expected, what came, and where.
+    """
+    samples = plan.samples if isinstance(plan, SimulationInputs) else ()
+    events = len(plan.feeds) + len(plan.boluses) + len(samples) + len(plan.changes)
+    if events > MAX_EVENTS:
+        raise refused(f"at most {MAX_EVENTS} feeds, boluses, samples and changes", events, where)
+    for place, conditions in enumerate((plan.conditions, *(change.conditions for change in plan.changes))):
+        _check_conditions(conditions, model, f"{where}.changes[{place - 1}]" if place else where)
+    fed = {one.name.removeprefix("feed_") for one in model.inputs if one.name.startswith("feed_")} - {"rate"}
+    if plan.feeds and not any(one.name == "feed_rate" for one in model.inputs):
+        raise refused("no feeds: the model takes none", len(plan.feeds), f"{where}.feeds")
+    for place, feed in enumerate(plan.feeds):
+        at = f"{where}.feeds[{place}]"
+        if feed.to_hour <= feed.from_hour:
+            raise refused(f"to_hour after from_hour {feed.from_hour:g}", feed.to_hour, at)
+        _check_names(feed.composition or {}, fed, at)
+        rise = min(feed.rise_per_hour * (feed.to_hour - feed.from_hour), 700.0)  # exp(700) is finite
+        if not feed.rate_litres_per_hour * math.exp(rise) <= LARGEST:
+            raise refused(f"a feed that stays under {LARGEST:g} L/h", "one that rises beyond", at)
+    for place, bolus in enumerate(plan.boluses):
+        mixed = {state.name for state in model.states if state.role == "concentration"}
+        _check_names(bolus.composition, mixed, f"{where}.boluses[{place}]")
 
 
 def report_hours(inputs: SimulationInputs, horizon: float) -> list[float]:

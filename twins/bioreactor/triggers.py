@@ -11,10 +11,10 @@ it causes. What is remembered of a unit is a row of whole numbers, which a new r
 Where `value` is configured it has the last word (`worth`): what is not worth its price is not asked, and what lasts is
 weighed again with the next estimate.
 
-A request holds all that a worker needs. Parameters are the medians that are believed now, `spread` what is not known of
-them; states begin at their means. What the belief knows of their covariance, and what is not known of the states, does
-not fit a specification and is left out: draws are narrower than the forecast where the states are uncertain. A
-re-estimate is asked for with the same, the channels and the priors, and with the run's facts from its start on.
+A request holds all that a worker needs. Parameters are the medians that are believed now, `covariance` what is not
+known of their logarithms together, `spread` the same of each for itself; states begin at their means. What is not known
+of the states is left out: draws are narrower than the forecast where the states are uncertain. A re-estimate is asked
+for with the same, the channels and the priors, and with the run's facts from its start on.
 
 Source
 ------
@@ -40,6 +40,7 @@ from schemas.events import Event
 from schemas.instants import DAY, HOUR, MINUTE, format_instant
 from schemas.jobs import ResimulationRequest, SimulationSpec
 from twins.bioreactor import filter as ekf
+from twins.bioreactor.draws import MOST_VARIANCE
 from twins.bioreactor.estimation.joint import Joint
 from twins.bioreactor.estimation.outputs import state_moments
 from twins.bioreactor.fold import Beliefs
@@ -55,6 +56,7 @@ from twins.bioreactor.process import (
 from twins.bioreactor.process_section import ProcessSection
 from twins.bioreactor.rows import NANOLITRES, Batch
 from twins.bioreactor.sections import Triggers
+from twins.bioreactor.simulation_inputs import MAX_COVARIANCE
 from twins.bioreactor.worth import Worthing
 
 Ints = NDArray[np.int64]
@@ -286,8 +288,10 @@ class Triggering:
         initial["volume"] = float(joint.volume[0])
         batch = now.batches[j]
         hours = self._hours(batch, time)
-        medians, spread = self._parameters(joint)
+        medians, spread, covariance = self._parameters(joint)
         inputs: Data = {"initial": initial, "feeds": [], "spread": spread, "method": "rk4"}
+        if covariance is not None:
+            inputs["covariance"] = covariance
         if feed_rate > 0.0:
             fed = {one.name.removeprefix("feed_") for one in process.model.inputs}
             holds = zip(process.filter.states, process.composition.tolist(), strict=True)
@@ -298,7 +302,7 @@ class Triggering:
         # of a run without a name, or that began nobody knows when, there is no past to ask about
         again = self._section.asks == "reestimate" and None not in (batch.batch, batch.started)
         if again:
-            inputs |= {"batch": batch.batch, "channels": self._channels(), "prior": self._priors(joint, batch)}
+            inputs |= self._past_of(batch, time, joint)
         spec = SimulationSpec(
             "bioreactor.reestimate" if again else "bioreactor", process.name,
             self._configured | process.phase_values(joint) | medians, seed, self._section.draws, hours, inputs,
@@ -315,8 +319,23 @@ class Triggering:
         end = batch.planned_end
         return self._horizon if end is None else min(max((end - time) / HOUR, SHORTEST_HOURS), LONGEST_HOURS)
 
-    def _channels(self) -> list[Data]:
-        said: list[Data] = msgspec.to_builtins(self._asked_of.channels)
+    def _past_of(self, batch: Batch, time: int, joint: Joint) -> Data:
+        """Give what a re-estimate is asked with beside: the process model as it is configured, and the priors."""
+        section = self._asked_of
+        said: Data = msgspec.to_builtins(
+            {
+                "batch": batch.batch,
+                "at": format_instant(time),
+                "channels": section.channels,
+                "prior": self._priors(joint, batch),
+                "wander": section.wander,
+                "begin": section.initial,
+                "initial_sd": section.initial_sd,
+                "feed": section.feed,
+                "drift": section.drift,
+                "phases": section.phases,
+            }
+        )
         return said
 
     def _priors(self, joint: Joint, batch: Batch) -> dict[str, list[float]]:
@@ -336,23 +355,34 @@ class Triggering:
             for name, sd in sorted(sds.items())
         }
 
-    def _parameters(self, joint: Joint) -> tuple[Data, Data]:
-        """Give medians and relative standard deviations of what is not known, each within what a simulation takes."""
+    def _parameters(self, joint: Joint) -> tuple[Data, Data, Data | None]:
+        """Give medians, relative standard deviations and covariance of what is not known, as a simulation takes them.
+
+        The covariance is None where there is nothing, or more than a simulation takes.
+        """
         layout, model = self._process.filter.layout, self._process.model
         rows: dict[int, list[int]] = {}
         for row, place in (*layout.unsure, *layout.wander):
             rows.setdefault(place, []).append(row)
+        ordered = sorted(rows.items())
+        matrix = [[0.0] * len(ordered) for _ in ordered]
+        for i, (_, some) in enumerate(ordered):
+            for j, (_, others) in enumerate(ordered[: i + 1]):
+                for row in some:
+                    for other in others:
+                        matrix[i][j] += float(joint.covariance[row, other, 0])
+                matrix[j][i] = matrix[i][j]
         medians, spread = {}, {}
-        for place, some in sorted(rows.items()):
+        for i, (place, some) in enumerate(ordered):
             one = model.parameters[place]
-            centre, variance = math.log(self._process.filter.value(joint, place).item()), 0.0
+            centre = math.log(self._process.filter.value(joint, place).item())
             for row in some:
                 centre += float(joint.mean[row, 0])
-                for other in some:
-                    variance += float(joint.covariance[row, other, 0])
+            matrix[i][i] = max(matrix[i][i], 0.0)
             medians[one.name] = min(max(math.exp(centre), one.low), one.high)
-            spread[one.name] = min(math.sqrt(math.expm1(max(variance, 0.0))), MOST_SPREAD)
-        return medians, spread
+            spread[one.name] = min(math.sqrt(math.expm1(matrix[i][i])), MOST_SPREAD)
+        fits = 0 < len(matrix) <= MAX_COVARIANCE and max(matrix[i][i] for i in range(len(matrix))) <= MOST_VARIANCE
+        return medians, spread, {"parameters": list(medians), "matrix": matrix} if fits else None
 
 
 def hash_of(spec: SimulationSpec) -> str:

@@ -18,11 +18,13 @@ create table job (
     inputs         text[]      not null default '{}',  -- topic/partition/offset up to which facts were known
     past_from      timestamptz,
     event_time     timestamptz not null,               -- of the request
+    place          text        not null default '',    -- topic/partition/offset of its record; empty: asked directly
     state          text        not null default 'queued'
         check (state in ('queued', 'running', 'done', 'failed', 'cancelled', 'superseded')),
     attempt        int         not null default 0,
     failures       int         not null default 0,
-    not_before     timestamptz not null default '-infinity',
+    lost           int         not null default 0,     -- leases that ran out since it last kept a checkpoint
+    not_before     timestamptz not null default '-infinity', -- after an error; reaping sets it back when that is past
     worker         text        not null default '',
     device         text        not null default '',
     lease_until    timestamptz,
@@ -37,10 +39,25 @@ create table job (
     document       bytea,                               -- the whole answer, JSON, zlib
     error          text        not null default '',
     asked_at       timestamptz not null default now(),
-    started_at     timestamptz,
+    started_at     timestamptz,                         -- of the newest attempt
     progressed_at  timestamptz,
     finished_at    timestamptz
 );
+
+-- One slot a twin and kind: one that runs, one that never began. What was given back has begun, and stands beside them.
+create unique index job_slot on job
+    (twin_kind, twin_key, kind, (case when state = 'running' then 0 when attempt = 0 then 1 else no + 1 end))
+    where state in ('queued', 'running');
+create index job_queue on job (kind, rank, tenant, deadline, no) where state = 'queued' and not_before = '-infinity';
+create index job_delayed on job (not_before) where state = 'queued' and not_before > '-infinity';
+create index job_age on job (priority, rank, asked_at) where state = 'queued' and rank > 1;
+-- Hashed, so that no claim is planned by it: it would walk all that a tenant has waiting.
+create index job_waiting on job (md5(tenant)) where state = 'queued';
+create index job_running on job (tenant) where state = 'running';
+create index job_started on job (tenant, started_at) where started_at is not null;
+create index job_answer on job (content_hash) where state = 'done' and answered_by is null;
+-- Each job is rewritten twice or more: what is left must not wait for a fifth of the table.
+alter table job set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 
 -- The two newest of each job; an older one is what is left when the newer is torn.
 create table job_checkpoint (
@@ -74,3 +91,91 @@ create table job_budget (
     filled_at         timestamptz not null default now(),
     primary key (tenant, kind)
 );
+
+-- What every claim asks first of a budget: what is left of it now, by the database's clock.
+create function job_budget_left(one job_budget) returns double precision language sql volatile as $$
+    select least(one.most_seconds,
+        one.left_seconds + greatest(extract(epoch from clock_timestamp() - one.filled_at), 0)::double precision
+            * one.seconds_per_hour / 3600)
+$$;
+
+-- Take the next jobs. Rank by rank; within one the tenants with the fewest running jobs first, then those served longest
+-- ago; within a tenant the earliest deadline. Budgets bound all but patient safety. A slot that runs already waits.
+-- Only the jobs that are taken are locked, and those that others hold are passed by. Every scan must go by its index,
+-- whatever the statistics of the moment say.
+create function job_claim(by_worker text, wanted text[], on_device text, most int, lease_seconds double precision)
+returns setof job language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off as $$
+declare
+    lane  record;
+    rest  int := most;
+    found_now int;
+    in_pass   int;
+begin
+    for this_rank in 0..3 loop
+        loop
+            in_pass := 0;
+            for lane in
+                with recursive spot (kind, tenant) as (
+                    select k, (select j.tenant from job j
+                        where j.state = 'queued' and j.not_before = '-infinity' and j.kind = k and j.rank = this_rank
+                        order by j.tenant limit 1)
+                    from unnest(wanted) k
+                    union all
+                    select s.kind, (select j.tenant from job j
+                        where j.state = 'queued' and j.not_before = '-infinity' and j.kind = s.kind
+                            and j.rank = this_rank and j.tenant > s.tenant
+                        order by j.tenant limit 1)
+                    from spot s where s.tenant is not null
+                ), open_lane as materialized (
+                    select s.kind, s.tenant from spot s
+                    where s.tenant is not null and (this_rank = 0 or not exists (
+                        select from job_budget b
+                        where b.tenant = s.tenant and b.kind in (s.kind, '*') and job_budget_left(b) <= 0))
+                ), standing as materialized (
+                    select t.tenant,
+                        (select count(*) from job j where j.state = 'running' and j.tenant = t.tenant) as running,
+                        (select max(j.started_at) from job j
+                            where j.tenant = t.tenant and j.started_at is not null) as served_at
+                    from (select distinct tenant from open_lane) t
+                )
+                select l.kind, l.tenant, count(*) over () - row_number() over w + 1 as lanes_left
+                from open_lane l join standing s using (tenant)
+                window w as (order by s.running, s.served_at nulls first, s.tenant, (
+                    select j.deadline from job j
+                    where j.state = 'queued' and j.not_before = '-infinity' and j.kind = l.kind
+                        and j.rank = this_rank and j.tenant = l.tenant
+                    order by j.deadline, j.no limit 1))
+                order by lanes_left desc
+            loop
+                return query
+                    with taken as materialized (
+                        select j.no from job j
+                        where j.state = 'queued' and j.not_before = '-infinity' and j.kind = lane.kind
+                            and j.rank = this_rank and j.tenant = lane.tenant
+                            and (select r.no from job r -- one at a time: an anti-join may read all slots first
+                                where r.twin_kind = j.twin_kind and r.twin_key = j.twin_key and r.kind = j.kind
+                                    and r.state in ('queued', 'running') -- as the index of slots has it
+                                    and (case when r.state = 'running' then 0 when r.attempt = 0 then 1
+                                        else r.no + 1 end) = 0) is null
+                        order by j.deadline, j.no
+                        limit ceil(rest::numeric / lane.lanes_left)::int
+                        for update of j skip locked
+                    )
+                    update job j set state = 'running', attempt = j.attempt + 1, worker = by_worker, device = on_device,
+                        lease_until = clock_timestamp() + make_interval(secs => lease_seconds),
+                        started_at = clock_timestamp(), progressed_at = clock_timestamp(), wish = ''
+                    where j.no = any(array(select t.no from taken t))
+                    returning j.*;
+                get diagnostics found_now = row_count;
+                rest := rest - found_now;
+                in_pass := in_pass + found_now;
+                if rest <= 0 then
+                    return;
+                end if;
+            end loop;
+            exit when in_pass = 0;
+        end loop;
+    end loop;
+end $$;

@@ -37,7 +37,18 @@ def test_the_roles_of_the_design_are_there() -> None:
     profiles = {name: one.get("profiles", []) for name, one in SERVICES.items()}
     assert {name for name, of in profiles.items() if not of} == {"kafka", "timescaledb", "worker", "api"}
     assert {name for name, of in profiles.items() if of == ["monitoring"]} == {"prometheus", "grafana"}
-    assert {"worker", "api", "simulator"} == OURS
+    assert {name: of for name, of in profiles.items() if name.startswith("job-worker")} == {
+        "job-worker": ["jobs"], "job-worker-gpu": ["gpu"],
+    }  # fmt: skip
+    assert {"worker", "api", "simulator", "job-worker", "job-worker-gpu"} == OURS
+
+
+def test_one_job_worker_reserves_an_nvidia_gpu_and_the_other_none() -> None:
+    [device] = SERVICES["job-worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+    assert "deploy" not in SERVICES["job-worker"]
+    for name, devices in (("job-worker", "cpu"), ("job-worker-gpu", "auto")):
+        assert SERVICES[name]["command"] == ["twinstream", "job-worker", "--devices", devices]
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -17,7 +17,7 @@ export function buildTop({ runClock = false, streaming = true } = {}) {
   put(
     find("top"),
     el("a", { class: "brand", href: "/" }, el("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }), "twinstream"),
-    el("nav", { class: "pages", "aria-label": "Sections" }, [["/", "Units"], ["/alarms", "Alarms"]].map(([href, word]) => el("a", { href, "aria-current": location.pathname === href ? "page" : null }, word))),
+    el("nav", { class: "pages", "aria-label": "Sections" }, [["/", "Units"], ["/alarms", "Alarms"], ["/jobs", "Jobs"]].map(([href, word]) => el("a", { href, "aria-current": location.pathname === href ? "page" : null }, word))),
     link, lag, el("span", { class: "spring" }),
     el("span", { class: "when" }, clock, " ", zone),
     choice("Clock", "clock", [["utc", "UTC"], ["local", "Local"], ...(runClock ? [["run", "Run hours"]] : [])]),

@@ -26,6 +26,12 @@ export async function getText(url) {
   return (await ask(url, {})).text();
 }
 
+/** Send JSON to /api/v1 and get the answer's. */
+export async function post(path, body) {
+  const response = await ask(address(path), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  return response.json();
+}
+
 /** Whether this tab was given a key, without which an address cannot simply be opened. */
 export function hasKey() {
   return Boolean(sessionStorage.getItem(KEY));
@@ -44,11 +50,11 @@ export function address(path, params = {}) {
 }
 
 /**
- * Follow the stream from a cursor until stopped; after a break it goes on where it was.
+ * Follow the stream from a cursor until stopped; after a break it goes on where it was. `path` names another stream than that of effects.
  *
  * `on` has `effect(kind, effect)`, `notice(notice)` and `state(word, detail)`, word one of live, lost.
  */
-export function follow(params, cursor, on) {
+export function follow(params, cursor, on, path = "stream") {
   let last = cursor;
   let stopped = false;
   let controller = null;
@@ -59,7 +65,7 @@ export function follow(params, cursor, on) {
       controller = new AbortController();
       try {
         const headers = last ? { "Last-Event-ID": last } : {};
-        const response = await ask(address("stream", params), { headers, signal: controller.signal });
+        const response = await ask(address(path, params), { headers, signal: controller.signal });
         on.state("live", "");
         tries = 0;
         await listen(response.body.getReader());

@@ -7,6 +7,7 @@ import { el, find, keeping, put, setText } from "./dom.js";
 import { buildTop, say, showTrouble } from "./frame.js";
 import { goldenStanding, resizeGolden, showGolden } from "./golden.js";
 import { forecastNote, forecastWarning, showHealth } from "./health.js";
+import { UNDER_WAY } from "./job_words.js";
 import { effectRows, showLineage } from "./lineage.js";
 import { factWord } from "./marks.js";
 import { follow, get } from "./net.js";
@@ -14,7 +15,7 @@ import { makePanel } from "./panel.js";
 import { chosen, choose, onChoice } from "./prefs.js";
 import { assayed, modelled, showProcess, titleOf } from "./process.js";
 import { reportLink } from "./report.js";
-import { showRequests } from "./requests.js";
+import { forgetComparison, requestProgress, resizeRequests, showRequests } from "./requests.js";
 import { sign } from "./signs.js";
 import { STATES, badge, number, quantityName, scaleFor, unitName } from "./states.js";
 import { age, microseconds, now, rfc, setClock, stamp } from "./times.js";
@@ -22,6 +23,7 @@ import { resizeTimeline, showTimeline, zoomTimeline } from "./timeline.js";
 import { buildTravel } from "./travel.js";
 
 const POINTS = 600;
+const MOST_JOBS = 50;
 const RELOAD_MS = 60_000;
 const DRAW_MS = 1000;
 const SETTLE_MS = 1500;
@@ -38,6 +40,7 @@ let panels = [];
 let layout = "";
 let asked = 0;
 let stop = null;
+let stopJobs = null;
 let dirty = false;
 let reloading = null;
 
@@ -56,7 +59,7 @@ async function load() {
     setClock(found.now);
     const last = at ?? (found.last_event_time ? microseconds(found.last_event_time) : null);
     const start = hours && last ? rfc(last - hours * 3.6e9) : null;
-    const [history, alerts, requests] = await Promise.all([get("history", { ...who, ...moment, points: POINTS, start }), get("alerts", { ...who, ...moment }), get("requests", { ...who, ...moment })]);
+    const [history, alerts, requests, jobs] = await Promise.all([get("history", { ...who, ...moment, points: POINTS, start }), get("alerts", { ...who, ...moment }), get("requests", { ...who, ...moment }), jobsOf()]);
     const forecasts = await get("forecasts", { ...who, ...moment, ...looked(found, history) });
     if (turn !== asked) return;
     showTrouble(null);
@@ -66,11 +69,29 @@ async function load() {
     travel.bounds({ event: ends(first.event_time), known: ends(first.known_at) });
     course = history.window ? new Course(history, forecasts.items[0] || null) : null;
     showAll(alerts.items);
-    keeping(find("requests"), () => showRequests(requests));
+    keeping(find("requests"), () => showRequests(requests, jobs, () => { forgetComparison(); reload(); }));
+    followJobs(jobs);
     goOn();
   } catch (error) {
     if (turn === asked) showTrouble(error, load);
   }
+}
+
+/** The pool's jobs of this unit, as they are now, whatever moment is shown; none where the job ledger does not answer. */
+async function jobsOf() {
+  try {
+    return (await get("jobs", { twin_kind: unit.kind, twin_key: unit.key, limit: MOST_JOBS })).items;
+  } catch {
+    return [];
+  }
+}
+
+/** Follow the jobs while one is under way; what ended is loaded with what it changed. */
+function followJobs(jobs) {
+  const wanted = jobs.some((job) => UNDER_WAY.includes(job.state));
+  if (wanted === Boolean(stopJobs)) return;
+  stopJobs?.();
+  stopJobs = wanted ? follow({}, null, { state: () => {}, notice: () => {}, effect: (kind, body) => { if ((kind === "present" ? body : [body]).map(requestProgress).some(Boolean)) reload(); } }, "jobs/stream") : null;
 }
 
 /** Of a run that has ended, show what was expected when LOOK_BACK of it was over: a forecast beside what came of it. */
@@ -138,6 +159,7 @@ function showIdent(alerts) {
       input.checked = range === name;
       return el("label", {}, input, el("span", {}, word));
     })),
+    el("a", { href: `/jobs?view=all&twin_kind=${encodeURIComponent(unit.kind)}&twin_key=${encodeURIComponent(unit.key)}` }, "Jobs"),
     reportLink(unit, data?.batch ?? null, travel.moment().known === null ? null : rfc(travel.moment().known)),
     el("button", { type: "button", onclick: () => window.print() }, "Print"),
   );
@@ -429,6 +451,7 @@ window.addEventListener("resize", () => {
   for (const panel of panels) panel.resize();
   resizeGolden();
   resizeTimeline();
+  resizeRequests();
 });
 let themeBefore = null;
 window.addEventListener("beforeprint", () => {

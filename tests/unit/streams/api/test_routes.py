@@ -233,7 +233,7 @@ def test_status_tells_lag_and_readiness(api: httpx.Client) -> None:
         ("alerts?at=2026-01-01T00:00:00Z", 400),
         ("alerts?show=messages&cursor=WyJ4IiwidCIsMSwxLDFd", 400),
         ("rejects?cursor=WyIyMDI2LTAxLTAxVDAwOjAwOjAwWiIsInQiLDEsOTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5LDFd", 400),
-        ("jobs", 404),
+        ("jobs/nobody", 404),
         ("nothing", 404),
     ],
 )

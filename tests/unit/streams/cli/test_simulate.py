@@ -15,7 +15,9 @@ from twins.bioreactor.models import MODELS
 
 module = importlib.import_module("streams.cli.main")  # the door names the function of that name
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "simulate"
-SPECIFICATIONS = sorted(path for path in EXAMPLES.glob("*.json") if path.stem != "parameters")
+SPECIFICATIONS = sorted(
+    path for path in EXAMPLES.glob("*.json") if path.stem != "parameters" and not path.stem.startswith("md_")
+)
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

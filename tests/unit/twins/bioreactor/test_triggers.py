@@ -20,6 +20,7 @@ from tests.unit.twins.bioreactor.script import BEGIN, Script, records_of
 from twins.bioreactor import BioreactorModel
 from twins.bioreactor.config import read_config
 from twins.bioreactor.models import MODELS
+from twins.bioreactor.reestimation.question import read_question
 from twins.bioreactor.simulate import simulate
 from twins.checks import Folded, fold
 
@@ -223,6 +224,11 @@ def test_a_request_holds_what_is_believed_then() -> None:
     assert spec.parameters["Y_XS"] == pytest.approx(process["parameters"]["Y_XS"]["value"])
     assert spec.inputs["spread"].keys() == {"mu_m", "Y_XS"}
     assert 0.0 < spec.inputs["spread"]["Y_XS"] < 0.21
+    together = spec.inputs["covariance"]
+    assert together["parameters"] == ["mu_m", "Y_XS"]
+    for name, row, place in zip(together["parameters"], together["matrix"], range(2), strict=True):
+        assert np.sqrt(np.expm1(row[place])) == pytest.approx(spec.inputs["spread"][name])
+    assert together["matrix"][0][1] == together["matrix"][1][0] != 0.0
     initial = spec.inputs["initial"]
     assert initial["glucose"] == pytest.approx(process["state"]["glucose"]["mean"])
     assert initial["viable_cells"] == pytest.approx(process["state"]["viable_cells"]["mean"] * 1e9)
@@ -292,7 +298,7 @@ def test_a_re_estimate_is_asked_for_with_channels_priors_and_the_runs_past() -> 
     was, request = (msgspec.convert(one[0].data, ResimulationRequest) for one in (plain, found))
     assert (was.spec.kind, request.spec.kind) == ("bioreactor", "bioreactor.reestimate")
     assert (was.past_from, request.past_from) == (None, "2026-03-01T08:00:00Z")
-    more = {"batch", "channels", "prior"}
+    more = {"batch", "at", "channels", "prior", "wander", "begin", "initial_sd", "feed", "drift", "phases"}
     assert {name: one for name, one in request.spec.inputs.items() if name not in more} == was.spec.inputs
     assert request.spec.inputs.keys() == was.spec.inputs.keys() | more
     assert request.spec.inputs["batch"] == "B-1"
@@ -304,6 +310,8 @@ def test_a_re_estimate_is_asked_for_with_channels_priors_and_the_runs_past() -> 
     usual = {one.name: one.value for one in MODELS["cho_xing"].parameters}
     assert request.spec.inputs["prior"] == {"Y_XS": [usual["Y_XS"], 0.3], "mu_m": [usual["mu_m"], 0.1]}
     assert request.content_hash == hashlib.sha256(msgspec.json.encode(request.spec, order="sorted")).hexdigest()
+    assert request.spec.inputs["at"] == found[0].event_time
+    read_question(request.spec)  # as the engine does
 
 
 def worth(price: float, decision: str = "process.viable_cells") -> dict[str, Any]:
