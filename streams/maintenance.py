@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 
+from streams.jobs.retention import drop_jobs
 from streams.ledger.claims import drop_anchors, needed_offsets
 from streams.ledger.connect import connect
 from streams.log.retention import keep
@@ -17,7 +18,7 @@ log = structlog.get_logger("twinstream.maintenance")
 
 
 def maintain(settings: Settings, uri: str) -> None:
-    """Drop log segments past their retention that no checkpoint needs, and anchors past theirs.
+    """Drop log segments past their retention that no checkpoint needs, and anchors and ended jobs past theirs.
 
     History tables are never dropped here: how long records are kept is a decision of the site, and
     `streams/ledger/partitions.py` has the call for it.
@@ -25,8 +26,11 @@ def maintain(settings: Settings, uri: str) -> None:
     with connect(uri, autocommit=True, name="twinstream-maintenance") as connection:
         needed = needed_offsets(connection)
         anchors = drop_anchors(connection, settings.anchor_days)
+        jobs = drop_jobs(connection, settings.anchor_days)
     if anchors:
         log.info("anchors dropped", count=anchors)
+    if jobs:
+        log.info("ended jobs dropped", count=jobs)
     if settings.broker is not None:
         return
     with connect_log(uri, "twinstream-maintenance") as session:

@@ -41,7 +41,11 @@ class Settings(BaseSettings):
         40_000, ge=1, description="Most records folded but not yet committed; beyond it fetching pauses."
     )
     retention_days: int = Field(7, ge=1, description="How long the embedded topic log keeps records.")
-    anchor_days: int = Field(400, ge=1, description="How long daily anchors, from which `verify` refolds, are kept.")
+    anchor_days: int = Field(
+        400,
+        ge=1,
+        description="How long daily anchors, from which `verify` refolds, and ended re-simulation jobs are kept.",
+    )
     stall_seconds: float = Field(
         60.0,
         gt=0,

@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.errors import InvalidFieldError
 from schemas.jobs import ResimulationRequest, SimulationSpec
+from streams.jobs.engines import versions_beside
 from streams.ledger.program import PROGRAM
 
 _ENCODE = msgspec.json.Encoder(order="sorted")
@@ -49,7 +50,7 @@ def content_hash(
     """Hash a question, SHA-256: who asks and why is left out.
 
     What the twin's past decides is another question for each twin and each state of its facts. Another version of the
-    program is another question too.
+    program, or of a package that the engine computes with, is another question too, as installed beside the dispatcher.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def content_hash(
         The canonical specification.
     """
     past = None if request.past_from is None else [request.past_from, twin_kind, twin_key, list(facts)]
-    return hashlib.sha256(_ENCODE.encode([PROGRAM, past]) + body).digest()
+    return hashlib.sha256(_ENCODE.encode([PROGRAM, versions_beside(request.spec.kind), past]) + body).digest()
 
 
 def facts_of(job_id: str) -> tuple[str, ...]:

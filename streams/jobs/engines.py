@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 
 from schemas.errors import SettingsError
@@ -26,12 +27,21 @@ class EngineEntry:
     needs: Needs = "cpu"
     memory_mb: int = 4096
     silent_seconds: float = 120.0  # without progress for so long, its process is ended
+    packages: tuple[str, ...] = ("numpy", "scipy")  # whose versions decide its numbers
 
 
 OURS = (
-    EngineEntry("bioreactor", "twins.bioreactor.ensemble:BioreactorEnsemble", "supersede", "prefers_gpu"),
+    EngineEntry(
+        "bioreactor",
+        "twins.bioreactor.ensemble:BioreactorEnsemble",
+        "supersede",
+        "prefers_gpu",
+        packages=("numpy", "scipy", "jax", "jaxlib"),
+    ),
     EngineEntry("bioreactor.reestimate", "twins.bioreactor.reestimate:Reestimate", "supersede"),
-    EngineEntry("md", "twins.molecule.dynamics:MolecularDynamics", "finish", "prefers_gpu", 8192, 300.0),
+    EngineEntry(
+        "md", "twins.molecule.dynamics:MolecularDynamics", "finish", "prefers_gpu", 8192, 300.0, ("numpy", "openmm")
+    ),
 )
 
 
@@ -41,6 +51,26 @@ def engines() -> dict[str, EngineEntry]:
     for entry in metadata.entry_points(group=GROUP):
         found.setdefault(entry.name, EngineEntry(entry.name, entry.value))
     return found
+
+
+@cache
+def versions_beside(kind: str) -> tuple[tuple[str, str], ...]:
+    """Name the versions, as installed beside this process, of the packages that decide an engine's numbers.
+
+    Examples
+    --------
+    >>> [name for name, _ in versions_beside("md")], versions_beside("nobody's")
+    (['numpy', 'openmm'], ())
+    """
+    entry = engines().get(kind)
+    return () if entry is None else tuple((name, _version(name)) for name in entry.packages)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
 
 
 def load_engine(entry: EngineEntry) -> Engine:
