@@ -38,6 +38,22 @@ NO_FORCES = {31}  # a group that no force is in
 TOLERANCE_KJ_PER_MOL_NM = 10.0  # OpenMM's own default: root mean square force where minimisation may end
 
 
+def fitting(block: int, report_every: int) -> int:
+    """Give a block of about that length whose ends meet those of reports, so that no list is made anew between.
+
+    Examples
+    --------
+    >>> fitting(45, 50), fitting(45, 500), fitting(45, 20)
+    (50, 50, 45)
+    """
+    if report_every < block:
+        return block
+    parts = -(-report_every // (block + block // 3))
+    while report_every % parts and parts < report_every // block:
+        parts += 1
+    return -(-report_every // parts)
+
+
 class MolecularRun:
     """One trajectory under way, as `twins.engine.Run` asks."""
 
@@ -56,6 +72,8 @@ class MolecularRun:
         accelerated = self.choice.platform in ("CUDA", "OpenCL")
         work, most = SEAMED_BLOCK if self.seamed else ACCELERATED_BLOCK if accelerated else BLOCK
         self.block = min(most, max(1, work // atoms))
+        if self.seamed:
+            self.block = fitting(self.block, self.schedule.report_every)
         self.observer = Observer(
             solute_of(self.prepared.topology), self.prepared.positions, inputs.contact_cutoff_nm,
             _degrees_of_freedom(self.prepared.system), self.schedule.reports(self.schedule.total),
@@ -157,8 +175,8 @@ class MolecularRun:
 
     def _next_stop(self) -> int:
         """Give the end of the block: the next of whole blocks, reports, and ends of parts, wherever work stopped."""
-        plan, steps = self.schedule, self.at - self.schedule.minimise
-        ends = [(steps // self.block + 1) * self.block + plan.minimise, plan.total]
+        plan, steps = self.schedule, self.at - self.schedule.begin
+        ends = [(steps // self.block + 1) * self.block + plan.begin, plan.total]
         if self.at < plan.begin:
             ends.append(plan.begin)
         else:
