@@ -34,6 +34,7 @@ from streams.outputs import make_outputs
 KIND = "bioreactor"
 BACKGROUND = 3
 AT = datetime(2026, 3, 1, 8, tzinfo=UTC)
+FLOODED_A_SECOND = 50.0  # jobs that each worker does meanwhile, as if an engine took 20 ms: else no core is left over
 _COLUMNS = (
     "id, twin_kind, twin_key, kind, tenant, asked_by, reasons, priority, rank, spec, content_hash, inputs, event_time"
 )
@@ -103,11 +104,11 @@ def _flood(report: Report, uri: str, options: argparse.Namespace) -> None:
 
 
 def _waits(uri: str, options: argparse.Namespace, others: Sequence[str]) -> list[float]:
-    """Submit for small tenants, some twenty a second, while all workers are busy; give their waits [s], sorted."""
+    """Submit for small tenants, some twenty a second, while workers go at a pace; give their waits [s], sorted."""
     prefix = f"small-{time.time_ns():x}"
     with _pool(options.workers) as pool:
         ends = time.time() + options.seconds
-        working = [pool.submit(_work, uri, f"worker-{i}", ends, 0.0) for i in range(options.workers)]
+        working = [pool.submit(_work, uri, f"worker-{i}", ends, FLOODED_A_SECOND) for i in range(options.workers)]
         store = JobStore(uri, make_outputs(None, uri), "bench-submit")
         n = 0
         while time.time() < ends - 1.0:

@@ -54,7 +54,6 @@ create index job_age on job (priority, rank, asked_at) where state = 'queued' an
 -- Hashed, so that no claim is planned by it: it would walk all that a tenant has waiting.
 create index job_waiting on job (md5(tenant)) where state = 'queued';
 create index job_running on job (tenant) where state = 'running';
-create index job_started on job (tenant, started_at) where started_at is not null;
 create index job_answer on job (content_hash) where state = 'done' and answered_by is null;
 -- Each job is rewritten twice or more: what is left must not wait for a fifth of the table.
 alter table job set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
@@ -99,8 +98,8 @@ create function job_budget_left(one job_budget) returns double precision languag
             * one.seconds_per_hour / 3600)
 $$;
 
--- Take the next jobs. Rank by rank; within one the tenants with the fewest running jobs first, then those served longest
--- ago; within a tenant the earliest deadline. Budgets bound all but patient safety. A slot that runs already waits.
+-- Take the next jobs. Rank by rank; within one the tenants with the fewest running jobs first, by lot among equals;
+-- within a tenant the earliest deadline. Budgets bound all but patient safety. A slot that runs already waits.
 -- Only the jobs that are taken are locked, and those that others hold are passed by. Every scan must go by its index,
 -- whatever the statistics of the moment say.
 create function job_claim(by_worker text, wanted text[], on_device text, most int, lease_seconds double precision)
@@ -133,16 +132,16 @@ begin
                     where s.tenant is not null and (this_rank = 0 or not exists (
                         select from job_budget b
                         where b.tenant = s.tenant and b.kind in (s.kind, '*') and job_budget_left(b) <= 0))
+                ), busy as materialized (
+                    select j.tenant, count(*) as running from job j where j.state = 'running' group by j.tenant
                 ), standing as materialized (
-                    select t.tenant,
-                        (select count(*) from job j where j.state = 'running' and j.tenant = t.tenant) as running,
-                        (select max(j.started_at) from job j
-                            where j.tenant = t.tenant and j.started_at is not null) as served_at
+                    select t.tenant, random() as lot,
+                        coalesce((select b.running from busy b where b.tenant = t.tenant), 0) as running
                     from (select distinct tenant from open_lane) t
                 )
                 select l.kind, l.tenant, count(*) over () - row_number() over w + 1 as lanes_left
                 from open_lane l join standing s using (tenant)
-                window w as (order by s.running, s.served_at nulls first, s.tenant, (
+                window w as (order by s.running, s.lot, s.tenant, (
                     select j.deadline from job j
                     where j.state = 'queued' and j.not_before = '-infinity' and j.kind = l.kind
                         and j.rank = this_rank and j.tenant = l.tenant
