@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,7 +14,7 @@ from schemas.bioreactor import Name, Reason
 from schemas.effects import Effect, write_effect
 from schemas.errors import InvalidFieldError
 from schemas.ids import check_id
-from schemas.instants import format_instant, parse_instant
+from schemas.instants import MINUTE, Instant, format_instant, parse_instant
 from schemas.jobs import Priority, ResimulationRequest, SimulationSpec
 from schemas.topics import OUTPUTS
 from streams.api.problems import ProblemError
@@ -22,10 +22,11 @@ from streams.api.services import Services, now
 from streams.jobs import reads
 from streams.jobs.cancelling import note_wish
 from streams.jobs.engines import engines
-from streams.ledger.reads import input_topic_of
+from streams.ledger.reads import input_topic_of, instant_of
 from streams.ledger.reads_twins import find_twin
 
 Shape = TypeVar("Shape", bound=Struct)
+BEHIND = 10 * MINUTE  # of a record that follows the wall's clock; assumed: forecasts are minutes apart
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
 
 
@@ -48,6 +49,16 @@ class Ended(Struct, frozen=True, forbid_unknown_fields=True):
 
     by: Name
     reason: Reason
+
+
+# Any: a row of the ledger.
+def present_of(twin: dict[str, Any] | None, at: Instant) -> Instant:
+    """Give a twin's present: now, or the newest event time of one whose record ends more than BEHIND before, or later.
+
+    What a person says of a recorded or simulated run counts within it, and does not move it on by months.
+    """
+    newest = at if twin is None or twin["event_time"] is None else instant_of(twin["event_time"])
+    return at if 0 <= at - newest <= BEHIND else newest
 
 
 def read_shape(body: bytes, shape: type[Shape]) -> Shape:
@@ -76,7 +87,8 @@ async def ask(services: Services, wish: Wish, key: str | None, owner: str) -> st
     request = _request_of(wish)
     job = _id_of(key)
     async with services.reads.connection() as connection:
-        if input_topic_of(wish.twin_kind) and await find_twin(connection, wish.twin_kind, wish.twin_key) is None:
+        twin = await find_twin(connection, wish.twin_kind, wish.twin_key) if input_topic_of(wish.twin_kind) else None
+        if input_topic_of(wish.twin_kind) and twin is None:
             raise ProblemError(404, f"expected a twin that was heard of, received {wish.twin_key!r:.140}")
         before = await reads.read_job(connection, job) if key is not None else None
     if before is not None:
@@ -85,9 +97,10 @@ async def ask(services: Services, wish: Wish, key: str | None, owner: str) -> st
         return job
     if wish.priority == "patient_safety":
         await asyncio.to_thread(note_wish, services.config.database, job, wish.asked_by, wish.reason, owner)
-    at = format_instant(now())
+    at = now()
+    times = format_instant(present_of(twin, at)), format_instant(at)
     effect = Effect(
-        job, "request", "advisory", wish.twin_kind, wish.twin_key, at, at, wish.asked_by, msgspec.to_builtins(request)
+        job, "request", "advisory", wish.twin_kind, wish.twin_key, *times, wish.asked_by, msgspec.to_builtins(request)
     )
     await services.writer.append(OUTPUTS["request"], [(wish.twin_key.encode(), write_effect(effect), [], None)])
     return job

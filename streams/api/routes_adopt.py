@@ -11,21 +11,20 @@ from starlette.responses import Response
 from schemas.bioreactor import EstimateAdopted, Name, Reason
 from schemas.events import EVENTS, Event, write_headers, write_value
 from schemas.ids import check_id
-from schemas.instants import MINUTE, format_instant, parse_instant
+from schemas.instants import format_instant, parse_instant
 from schemas.topics import FUTURE_TOLERANCE
-from streams.api.asking import read_shape
+from streams.api.asking import present_of, read_shape
 from streams.api.ingest import read_body
 from streams.api.problems import ProblemError
 from streams.api.services import Services, now, owner_of, reply, services_of
 from streams.api.shapes import body_of
 from streams.jobs.adopting import adoption_of
 from streams.jobs.reads import read_job
-from streams.ledger.reads import input_topic_of, instant_of
+from streams.ledger.reads import input_topic_of
 from streams.ledger.reads_twins import find_twin
 
 MOST_BODY_BYTES = 16 * 1024
 SOURCE = "twinstream/api"
-BEHIND = 10 * MINUTE  # of a record that follows the wall's clock; assumed: forecasts are minutes apart
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
@@ -79,10 +78,7 @@ def _event_of(kind: str, key: str, asked: Adoption, twin: dict[str, Any] | None)
     if name not in EVENTS or input_topic_of(kind) is None:
         raise ProblemError(404, f"expected a twin that can adopt an answer: a bioreactor; received {kind!r:.80}")
     at = now()
-    newest = at if twin is None or twin["event_time"] is None else instant_of(twin["event_time"])
-    time = at if at - newest <= BEHIND else newest
-    if asked.time is not None:
-        time = parse_instant(asked.time, "time")
+    time = present_of(twin, at) if asked.time is None else parse_instant(asked.time, "time")
     if time > at + FUTURE_TOLERANCE:
         raise ProblemError(422, f"expected a time that has come, received {asked.time!r:.40}; leave it out for now")
     data = EstimateAdopted(asked.job, asked.by, asked.reason)

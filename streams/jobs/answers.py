@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -67,10 +68,10 @@ def unanswered(job: Job, status: Literal["failed", "cancelled"], error: str) -> 
     return _ENCODE.encode(ResimulationResult(job.id, job.kind, status, provenance, error=error))
 
 
-def repeated(result: bytes, job: str, source: str) -> bytes:
-    """Write an answer again, for another job that asked the same."""
+def repeated(result: bytes, job: str, source: str, facts: Sequence[str]) -> bytes:
+    """Write an answer again, for another job that asked the same; its twin may stand elsewhere in the log."""
     found = _DECODE.decode(result)
-    provenance = msgspec.structs.replace(found.provenance, cached_from=source, seconds=0.0)
+    provenance = msgspec.structs.replace(found.provenance, cached_from=source, seconds=0.0, inputs=tuple(facts))
     return _ENCODE.encode(msgspec.structs.replace(found, job=job, provenance=provenance))
 
 

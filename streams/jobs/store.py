@@ -25,6 +25,9 @@ from twins.engine import DeviceKind
 
 CHANNEL = "twinstream_jobs"  # of NOTIFY, without a payload
 _TELL = f"begin; set local synchronous_commit = off; select pg_notify('{CHANNEL}', ''); commit"
+# After executemany, which pipelines, PostgreSQL 18.4 was seen not to end a transaction for its silence, so that who
+# froze there held up all who take in; after one more statement it does (tests/faults/test_jobs_triggers.py).
+_AWAKE = "select 1"
 
 Connection = psycopg.Connection[Any]
 Step = Callable[[str], None]
@@ -77,6 +80,7 @@ class JobStore:
             with self._transaction() as connection:
                 said = work(connection)
                 self._outputs.write(connection, said.outputs)
+                connection.execute(_AWAKE)
                 self._step("submit_written")
         except BaseException:
             self._bounds.forget()

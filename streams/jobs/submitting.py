@@ -14,6 +14,7 @@ import psycopg
 from schemas.errors import InvalidFieldError
 from streams.jobs.answers import Job, messages, repeated, unanswered
 from streams.jobs.checking import Checked, check
+from streams.jobs.facts import note_facts
 from streams.jobs.ports import Asked, Taken
 from streams.jobs.queue_bounds import QueueBounds
 from streams.jobs.rows import RETURNED
@@ -53,6 +54,7 @@ def submit(connection: Connection, asked: Sequence[Asked], bounds: QueueBounds) 
     connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
     checked = [_checked(one) for one in asked]
     fine = [one for one in checked if isinstance(one, Checked)]
+    note_facts(connection, fine)
     batch = _meet(connection, fine)
     bounds.look(connection, {one.asked.request.tenant for one in fine})
     said = Submission(taken=[one if isinstance(one, Taken) else _place(batch, one, bounds) for one in checked])
@@ -176,7 +178,7 @@ def _write_cached(connection: Connection, batch: _Batch) -> list[Output]:
     values, results = [], []
     for one in batch.cached:
         source, result = batch.answers[one.job.content_hash]
-        results.append(repeated(result, one.job.id, source))
+        results.append(repeated(result, one.job.id, source, one.facts))
         one.job.state = "done"
         values.append(_values(one, source, results[-1], 1.0))
     rows = _insert(connection, values)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.faults.job_pool import Pool
 from tests.faults.rig import Rig
 from tests.faults.workers import Forge
+from tests.support.engines import prepared
 
 MakeRig = Callable[..., Rig]
 
@@ -45,3 +47,10 @@ def make_rig(request: pytest.FixtureRequest, forge: Forge, postgres_server: Any,
 def transport(request: pytest.FixtureRequest) -> str:
     """Each transport in turn."""
     return str(request.param)
+
+
+@pytest.fixture
+def pool(postgres_server: Any, tmp_path: Path) -> Iterator[Pool]:
+    """A pool of dispatchers and job workers on an empty database."""
+    with Pool(prepared(postgres_server.database()), tmp_path) as made:
+        yield made

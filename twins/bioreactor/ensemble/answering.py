@@ -122,6 +122,7 @@ def _summary(question: Question, reporters: Sequence[Reporter], method: Method, 
     at = _some(len(question.hours), times)
     if at:
         found["times_hours"] = [_short(question.hours[k]) for k in at]
+        found["trajectory"] = {"hours": found["times_hours"], "quantities": _fans(question, reporters[0], at)}
     main = _main(question)
     for course, reporter in zip(question.courses, reporters, strict=True):
         said: Data = {"end": {name: _spread_of(reporter.rows[-1][:, k]) for k, name in enumerate(reporter.names)}}
@@ -157,6 +158,15 @@ def _spread_of(row: Floats) -> Data:
 def _trajectory(reporter: Reporter, name: str, at: Sequence[int]) -> list[list[float]]:
     place = reporter.names.index(name)
     return [[_short(one) for one in reporter.rows[k][1:, place]] for k in at]
+
+
+def _fans(question: Question, reporter: Reporter, at: Sequence[int]) -> Data:
+    """Say what is expected of each state and output as a twin reads it: the inputs as they stand."""
+    fans: Data = {}
+    for place, one in enumerate(question.quantities):
+        rows = {f"q{level[2:]}": [_short(reporter.rows[k][1 + n, place]) for k in at] for n, level in enumerate(LEVELS)}
+        fans[one.name] = {"unit": one.unit, **rows}
+    return fans
 
 
 def _limits(question: Question, reporter: Reporter) -> list[Data]:

@@ -252,7 +252,7 @@ def test_an_answer_is_adopted_by_an_event_of_the_twin(
     assert client.post("/twins/bioreactor/BR-01/adopt", json={**told, "time": soon}).status_code == 422
 
 
-def test_of_a_replayed_run_an_adoption_holds_from_its_newest_moment_on(
+def test_of_a_replayed_run_an_adoption_and_a_question_hold_from_its_newest_moment_on(
     client: httpx.Client, own: Site, ledger: psycopg.Connection[Any]
 ) -> None:
     put_job(ledger, DONE, twin_key="BR-02", **answered(DONE, {}))
@@ -264,6 +264,11 @@ def test_of_a_replayed_run_an_adoption_holds_from_its_newest_moment_on(
     assert row is not None
     answer = client.post("/twins/bioreactor/BR-02/adopt", json=told).json()
     assert parse_instant(answer["time"]) == round(row[0].timestamp() * 1e6)
+    said = client.post("/jobs", json=wish(twin_key="BR-02"))
+    assert said.status_code == 202, said.text
+    [line] = wishes(own.log, "BR-02")  # so does a question: its answer must not carry the run on to today
+    assert parse_instant(line["event_time"]) == round(row[0].timestamp() * 1e6)
+    assert abs(parse_instant(line["record_time"]) - time.time_ns() // 1000) < MINUTE
     ledger.execute("update twin set event_time = event_time + interval '40 days' where key = 'BR-02'")
 
 

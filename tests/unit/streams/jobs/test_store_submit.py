@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from schemas.jobs import ResimulationResult
+from schemas.placement import partition_of
+from schemas.topics import PARTITIONS
 from streams.jobs.ports import Progress
 from streams.jobs.queue_bounds import QueueBounds
 from streams.jobs.slots import MOST_REASONS
@@ -183,3 +185,23 @@ def test_nothing_is_taken_in_when_the_commit_fails(uri: str) -> None:
     assert states(uri) == {}
     store.close()
     change(uri, "truncate job cascade")
+
+
+def test_a_person_s_question_knows_what_the_twin_has_folded(store: JobStore, uri: str) -> None:
+    """Its twin's partition, up to the newest record in the ledger; an answer found again is placed by its own."""
+    place = partition_of(b"BR-1", PARTITIONS)
+    change(uri, "delete from applied")
+    assert outcomes(store, ask("early", kind="md")) == ["queued"]
+    assert column(uri, "early", "inputs") == []  # nothing of the twin was folded yet
+    for partition, after in ((place, 41), ((place + 1) % PARTITIONS, 99)):
+        change(uri, "insert into applied values (%s, %s, %s)", "bioreactor.events", partition, after)
+    assert outcomes(store, ask("api/1"), ask("bioreactor.events/3/7/1", key="BR-2", seed=2)) == ["queued"] * 2
+    assert column(uri, "api/1", "inputs") == [f"bioreactor.events/{place}/40"]
+    assert column(uri, "bioreactor.events/3/7/1", "inputs") == ["bioreactor.events/3/7"]
+    for claimed in take(store, most=2):
+        store.finish(answer(claimed))
+    change(uri, "update applied set next_offset = 60 where partition = %s", place)
+    assert outcomes(store, ask("api/2", seed=2)) == ["cached"]
+    repeated = next(result for result in results(uri) if result.job == "api/2")
+    assert repeated.provenance.inputs == (f"bioreactor.events/{place}/59",)
+    change(uri, "delete from applied")

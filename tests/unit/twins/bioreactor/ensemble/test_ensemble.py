@@ -10,6 +10,7 @@ import pytest
 
 from schemas.errors import MissingExtraError, SettingsError, SnapshotError
 from schemas.jobs import MOST_SUMMARY_BYTES, SimulationSpec
+from twins.bioreactor.answers import Summary, _trajectory
 from twins.bioreactor.ensemble import BioreactorEnsemble, stepping
 from twins.bioreactor.models import MODELS
 from twins.bioreactor.simulate import simulate
@@ -203,6 +204,21 @@ def test_the_summary_says_ends_limits_and_batch_in_little() -> None:
     told = summary["scenarios"]["base"]["end"]["glucose"]["quantiles"]
     assert told == pytest.approx(np.quantile(final, [0.05, 0.25, 0.5, 0.75, 0.95]).tolist(), rel=1e-5)
     assert len(summary["scenarios"]["base"]["trajectories"]["glucose"]) == len(summary["times_hours"]) <= 24
+
+
+def test_a_twin_can_read_the_trajectory() -> None:
+    """As docs/bioreactor.md has it: hours that rise, and five quantiles of each state and output that do not cross."""
+    answer = answered(spec(draws=130, **SCENARIOS))
+    read = msgspec.convert(answer.summary, Summary)
+    assert read.batch == "B-7"
+    assert read.trajectory is not None
+    assert _trajectory(read.trajectory) is None
+    assert 2 <= len(read.trajectory.hours) <= 24
+    assert set(read.trajectory.quantities) == {*answer.document["states"], *answer.document["outputs"]}
+    told = read.trajectory.quantities["glucose"]
+    base = answer.summary["scenarios"]["base"]["end"]["glucose"]["quantiles"]
+    assert [row[-1] for row in told.rows] == base
+    assert told.unit == answer.document["states"]["glucose"]["unit"]
 
 
 def test_a_summary_of_many_scenarios_still_fits() -> None:
