@@ -38,7 +38,7 @@ CLOCK = 32  # hashes of the last records without a key
 NEVER = 1 << 62
 # Of 10,000 twins each five minutes, so many begin together that numpy's own cost is shared; amid two of these instants,
 # so that no forecast falls on the minute, when minutes are closed.
-TOGETHER_MS = 5_000
+TOGETHER_MS = 10_000
 # What is remembered of each rule that consequences name: standing (-1: never raised), when it cleared, the rule it is
 # suppressed by, and the id of its newest raise.
 LINK_STANDING, LINK_CLEARED, LINK_CAUSE, LINK_OFFSET, LINK_N = range(5)
