@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from schemas.events import read_record
 from schemas.placement import partition_of
+from streams.log import install
 from tests.browser.conftest import Watched, violations
 from tests.browser.folded import CULTURE
 from tests.browser.site import Site
@@ -41,6 +42,7 @@ def folded_ledger(folded_database: str) -> Iterator[psycopg.Connection[Any]]:
 
 def _without_jobs(uri: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(uri, autocommit=True) as connection:
+        install(connection)  # the topics: the answer of a job that never ran leaves with its end
         connection.execute("truncate job cascade")
         yield connection
         connection.execute("truncate job cascade")
