@@ -14,18 +14,12 @@ from typing import Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bioreactor import (
-    PLAUSIBLE,
-    PLAUSIBLE_ELSE,
-    TAG_DIMENSIONS,
-    Channel,
-    ConfigurationChanged,
-    Reading,
-)
+from schemas.bioreactor import PLAUSIBLE, PLAUSIBLE_ELSE, TAG_DIMENSIONS, Channel, Reading
 from schemas.errors import InputError, InvalidFieldError, UnitError, printable
 from schemas.events import Event, Headers, read_record
 from schemas.ids import check_id, event_hash
 from schemas.instants import EARLIEST, LATEST, format_instant
+from schemas.partitions import ConfigurationChanged
 from schemas.topics import FUTURE_TOLERANCE
 from schemas.units import CANONICAL, Unit, find_unit
 from twins.plain import PlainReadings, PlainRows, Shape

@@ -9,7 +9,6 @@ zlib takes 4 % away, at 22 ns a byte.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from dataclasses import asdict, dataclass
 
@@ -19,11 +18,12 @@ from numpy.typing import NDArray
 
 from schemas.errors import SnapshotError
 from twins.molecule.observing import COLUMNS
+from twins.sealed import seal, unseal
 
 Floats = NDArray[np.float64]
 
 MAGIC = b"twinstream.md.1\n"
-_HASH, _LENGTH = 32, struct.Struct("<I")
+_LENGTH = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def pack(mark: Mark) -> bytes:
     body = b"".join(
         (_LENGTH.pack(len(header)), header, *(one.astype("<f8", copy=False).tobytes() for one in arrays), mark.native)
     )
-    return MAGIC + hashlib.sha256(body).digest() + body
+    return seal(body, MAGIC)
 
 
 def unpack(body: bytes, of: str) -> Mark:
@@ -81,26 +81,26 @@ def unpack(body: bytes, of: str) -> Mark:
     SnapshotError
         If it is torn, changed, of another form, or of another specification.
     """
-    start = len(MAGIC) + _HASH
     if body[: len(MAGIC)] != MAGIC:
         raise _distrusted("a checkpoint of molecular dynamics, version 1", f"{bytes(body[:16])!r}")
-    if hashlib.sha256(memoryview(body)[start:]).digest() != body[len(MAGIC) : start]:
+    whole = unseal(body, MAGIC)
+    if whole is None:
         raise _distrusted("a whole checkpoint", f"{len(body)} bytes whose hash is wrong")
     try:
-        (length,) = _LENGTH.unpack_from(body, start)
-        start += _LENGTH.size
-        header = msgspec.json.decode(body[start : start + length], type=_Header)
+        (length,) = _LENGTH.unpack_from(whole)
+        start = _LENGTH.size
+        header = msgspec.json.decode(whole[start : start + length], type=_Header)
         origin = msgspec.convert(header.origin, Origin)
         start += length
-        rows, start = _take(body, start, (header.reports, len(COLUMNS)))
-        positions, start = _take(body, start, (header.atoms, 3))
-        velocities, start = _take(body, start, (header.atoms, 3))
-        box, start = _take(body, start, (3, 3))
+        rows, start = _take(whole, start, (header.reports, len(COLUMNS)))
+        positions, start = _take(whole, start, (header.atoms, 3))
+        velocities, start = _take(whole, start, (header.atoms, 3))
+        box, start = _take(whole, start, (3, 3))
     except (struct.error, ValueError, msgspec.MsgspecError) as error:
         raise _distrusted("a checkpoint that can be read", str(error)) from None
     if header.of != of:
         raise _distrusted("a checkpoint of this specification", f"that of {header.of[:16]}")
-    return Mark(header.of, origin, header.at, header.exact, rows, positions, velocities, box, bytes(body[start:]))
+    return Mark(header.of, origin, header.at, header.exact, rows, positions, velocities, box, whole[start:])
 
 
 def _take(body: bytes, start: int, shape: tuple[int, int]) -> tuple[Floats, int]:
