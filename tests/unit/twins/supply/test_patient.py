@@ -1,0 +1,150 @@
+"""A patient's twin: alerts raised and cleared, what the network is told, corrections, and the time of what is said."""
+
+from __future__ import annotations
+
+from schemas import supply as s
+from schemas.instants import parse_instant
+from tests.support.supply_story import BEGAN, Story
+from tests.unit.twins.supply.telling import Teller, alerts, consequences, order, refusals, times, withdraw
+
+KEY = "patient:A"
+HOUR = 3_600_000_000
+
+
+def exposed(units: tuple[str, ...] = ("bag-A",), plate: str = "PL") -> s.Exposed:
+    when = "2026-03-02T08:00:00Z"
+    return s.Exposed(room="R1", first=when, after=when, plate=plate, cfu=5.0, limit=1.0, units=units)
+
+
+def at_risk(standing: bool, warned: bool) -> s.BoxAtRisk:
+    return s.BoxAtRisk(
+        shipper="B1", units=("bag-A",), standing=standing, warned=warned, p_warm=0.9, limit_celsius=-130.0,
+        hours_to_limit=(1.0, 2.0, 3.0), reason="it warms",
+    )  # fmt: skip
+
+
+def test_an_exposure_is_raised_at_once_and_cleared_by_the_room_or_a_withdrawal() -> None:
+    made, told = Story(), Teller()
+    first = made.tell(1, KEY, exposed())
+    assert alerts(told.tell(first), "exposed.R1.PL") == ["raise"]
+    assert alerts(told.tell(made.tell(2, KEY, exposed(()))), "exposed.R1.PL") == ["clear"]
+    second = made.tell(3, KEY, exposed())
+    assert alerts(told.tell(second), "exposed.R1.PL") == ["raise"]
+    assert alerts(told.tell(withdraw(second, 1)), "exposed.R1.PL") == ["clear"]
+
+
+def test_a_box_is_raised_updated_and_cleared_by_its_newest_word() -> None:
+    made, told = Story(), Teller()
+    assert alerts(told.tell(made.tell(1, KEY, at_risk(True, False))), "box.B1") == ["raise"]
+    assert alerts(told.tell(made.tell(2, KEY, at_risk(True, True))), "box.B1") == ["update"]
+    assert alerts(told.tell(made.tell(1.5, KEY, at_risk(False, False))), "box.B1") == []  # late, and older
+    assert alerts(told.tell(made.tell(3, KEY, at_risk(False, False))), "box.B1") == ["clear"]
+
+
+def test_a_slot_at_risk_is_cleared_once_nobody_waits_for_it() -> None:
+    made, told = Story(), Teller()
+    early = "2026-03-10T00:00:00Z"  # the legs take 24 days
+    assert alerts(told.tell(made.tell(0, KEY, order("A", slot=early))), "slot.infusion") == ["raise"]
+    assert alerts(told.tell(made.tell(30, KEY, s.Treated(what="cancelled"))), "slot.infusion") == ["clear"]
+
+
+def test_a_stop_is_critical_and_no_fact_of_another_patient_is_taken_for_this_one() -> None:
+    made, told = Story(), Teller()
+    told.tell(made.tell(0, KEY, order("A")))
+    said = told.tell(made.scan(1, "A", "apheresis", coiBag="B", coiOrder="A", coiWristband="A"))
+    stops = [one for one in said if one.kind == "alert" and one.data["rule"].startswith("stop.")]
+    assert stops, said
+    assert {(one.data["action"], one.data["priority"]) for one in stops} == {("raise", "critical")}
+
+
+def test_what_is_expected_is_as_of_the_newest_fact_whatever_its_kind() -> None:
+    made, told = Story(), Teller()
+    told.tell(made.tell(0, KEY, order("A")))
+    said = told.tell(made.tell(50, KEY, s.SlotBooked(what="infusion", at="2026-04-20T00:00:00Z")))
+    (forecast,) = [one for one in said if one.kind == "forecast"]
+    assert parse_instant(forecast.event_time) >= BEGAN + 50 * HOUR
+    assert parse_instant(forecast.data["infusion"][0]) >= BEGAN + 50 * HOUR
+
+
+def test_the_network_is_told_of_each_step_once_and_last_that_the_patient_left() -> None:
+    made, told, network = Story(), Teller(), "network:N1"
+    told.tell(made.tell(0, KEY, order("A")))
+    told.tell(made.scan(70, "A", "apheresis"), made.scan(71, "A", "apheresis"))
+    told.tell(made.scan(95, "A", "receipt"), made.tell(95, KEY, s.Treated(what="cancelled")))
+    moved = consequences(told.effects, "supply.moved")
+    assert [(subject, one.step) for subject, one in moved] == [
+        (network, "apheresis"), (network, "receipt"), (network, None),
+    ]  # fmt: skip
+    assert [one.leg_hours for _, one in moved] == [70.0, 25.0, None]  # from the first scan of each step
+    at = times(told.effects)
+    assert at == sorted(set(at))  # of two words the network believes the later: no two are of one time
+
+
+def test_a_scan_that_was_withdrawn_puts_the_patient_back_and_teaches_no_leg_twice() -> None:
+    made, told = Story(), Teller()
+    wrong = made.scan(95, "A", "receipt")
+    told.tell(made.tell(0, KEY, order("A")), made.scan(70, "A", "apheresis"), wrong)
+    told.tell(withdraw(wrong, 1, 1))
+    said = [one for one in told.effects if one.kind == "consequence"]
+    assert [one.data["data"]["step"] for one in said] == ["apheresis", "receipt", "apheresis"]
+    assert parse_instant(said[2].event_time) > parse_instant(said[1].event_time)
+    assert said[2].data["data"]["leg_hours"] is None
+
+
+def test_a_patient_of_whom_no_scan_is_left_is_nowhere_in_the_network() -> None:
+    made, told = Story(), Teller()
+    wrong = made.scan(70, "A", "apheresis")
+    told.tell(made.tell(0, KEY, order("A")), wrong, withdraw(wrong, 1))
+    assert [one.step for _, one in consequences(told.effects, "supply.moved")] == ["apheresis", None]
+
+
+def test_the_newest_word_on_a_leg_holds_and_one_that_was_withdrawn_does_not() -> None:
+    def learned(hours: float) -> s.LegsLearned:
+        quantiles = (hours * 0.9, hours, hours * 1.1)
+        return s.LegsLearned((0.05, 0.5, 0.95), (s.LegExpected("apheresis", "", "", quantiles, 9),))
+
+    made, told = Story(), Teller()
+    told.tell(made.tell(0, KEY, order("A")), made.tell(2, KEY, learned(500.0)), made.tell(1, KEY, learned(5.0)))
+    word = told.effects[-1].data["legs"][0]
+    assert word["learned_from"] == 9
+    assert word["hours"][2] > 400
+    said = told.tell(withdraw(made.events[1], 1, 1))
+    (forecast,) = [one for one in said if one.kind == "forecast"]
+    assert forecast.data["legs"][0]["learned_from"] == 0  # the plan, until the next word
+
+
+def test_silence_is_spoken_of_only_now_and_then_and_only_where_the_wall_counts() -> None:
+    made, told = Story(), Teller()
+    told.tell(made.tell(0, KEY, order("A", clock="wall")), made.tell(0, "patient:B", order("B")))
+    for hour in (1, 11, 13, 14):
+        made.passed(hour)
+    counts = [
+        [(one.key, one.kind) for one in told.tell(event) if one.kind == "forecast"] for event in made.events[2:]
+    ]  # fmt: skip
+    assert counts[0] == counts[1] == counts[3] == []
+    assert (KEY, "forecast") in counts[2]
+
+
+def test_facts_that_cannot_be_used_name_their_field_and_change_nothing() -> None:
+    made, told = Story(), Teller()
+    told.tell(made.tell(0, KEY, order("A")))
+    before = told.block.snapshot()
+    bad = [
+        (s.SlotBooked(what="infusion", at="tomorrow"), "at"), (order("A", slot="2026-13-01T00:00:00Z"), "slot"),
+        (order("A", latest="x"), "latest"), (s.Milestone(status="booked", step="receipt", expected="soon"), "expected"),
+        (s.Exposed(room="R", first="x", after="x", plate="P", cfu=1.0, limit=1.0, units=()), "first"),
+        (s.ShipperTipped(tipped=True), "type"),
+    ]  # fmt: skip
+    for data, field in bad:
+        assert [where for _, where in refusals(told.tell(made.tell(1, KEY, data)))] == [field], field
+    assert told.block.snapshot() == before
+
+
+def test_it_goes_on_from_a_snapshot_as_if_nothing_had_been() -> None:
+    made, told = Story(), Teller()
+    made.patient("A", 0.0)
+    told.tell(*made.events[:4], made.tell(75, KEY, at_risk(True, True)))
+    other = told.restored()
+    rest = [*made.events[4:6], made.tell(120, KEY, s.Treated(what="infused"))]
+    assert [one.data for one in other.tell(*rest)] == [one.data for one in told.tell(*rest)]
+    assert other.block.snapshot() == told.block.snapshot()

@@ -1,0 +1,258 @@
+"""When a patient's cells will be given: the legs that are left, each as a distribution, added up.
+
+A leg ends when its step is scanned. What a leg takes comes from the network's twin (`supply.legs_learned`), else from
+the plan. The leg that is under way is conditional on how long it has been: an hour of silence is evidence, and what is
+left of it is never negative (`eta.Duration`). The sum is taken over `DRAWS` draws, stratified leg by leg and shuffled
+by a generator keyed by the patient, so that equal facts give equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Set
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from schemas import supply as s
+from schemas.instants import HOUR, format_instant, parse_instant
+from twins.supply import identity as i
+from twins.supply.alerting import Wish
+from twins.supply.config import Patients
+from twins.supply.eta import Duration
+from twins.supply.kept import Kept, Row
+
+DRAWS = 256
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+PLAN_SIGMA = 0.35  # of the logarithm of a leg that nothing was learned of: 90 % within a factor of 1.8 (assumed)
+GRID = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
+GONE = ("infused", "cancelled", "died")  # after which nobody waits for the cells
+STRATA = (np.arange(DRAWS) + 0.5) / DRAWS
+LEAST_HOURS = 1e-3  # of a leg: some seconds
+RELEASE = "release"  # the step of the default workflow that lets a lot go
+
+Floats = NDArray[np.float64]
+
+
+class LegTime(Struct, frozen=True, array_like=True):
+    """The newest word on a leg: when it came [us], its fact's number, quantiles [h], of how many legs."""
+
+    time: int
+    hash: int
+    levels: tuple[float, ...]
+    hours: tuple[float, ...]
+    legs: int
+
+
+LegTimes = dict[str, LegTime]  # by step, lane and carrier, a line each
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is expected of one patient as of `clock` [us]. `legs` are those that are left, by the step that ends each;
+    `parts` their draws [h], shape (legs, draws)."""
+
+    clock: int
+    legs: tuple[str, ...]
+    learned: tuple[int, ...]
+    parts: Floats
+    whole: Floats  # their sum [h], shape (draws,)
+    overdue: float  # of the leg under way: the probability that it should have ended by now
+    slot: int | None
+    latest: int | None
+    release: int | None  # how many of the legs lead to the release; None where it is past, or no leg names it
+    point_of_no_return: bool
+
+    def late(self, by: int) -> float:
+        """Give the probability that the last leg ends after an instant [us]."""
+        return float(np.mean(self.whole > (by - self.clock) / HOUR))
+
+    def said(self) -> dict[str, Any]:
+        """Give the data of the forecast."""
+        whole, legs = np.sort(self.whole), np.sort(self.parts, axis=1)[:, [int(level * DRAWS) for level in LEVELS]]
+        return {
+            "of": "patient",
+            "quantiles": list(LEVELS),
+            "infusion": [self._when(one) for one in _at(whole, LEVELS)],
+            "legs": [
+                {
+                    "step": step,
+                    "learned_from": count,
+                    "hours": [round(one, 2) for one in part],
+                }
+                for step, count, part in zip(self.legs, self.learned, legs.tolist(), strict=True)
+            ],
+            "overdue": self.overdue,
+            "slot": None if self.slot is None else format_instant(self.slot),
+            "latest": None if self.latest is None else format_instant(self.latest),
+            "p_late": None if self.slot is None else self.late(self.slot),
+            "p_too_late": None if self.latest is None else self.late(self.latest),
+            "explains": self._explains(),
+            "released_with_95_percent_by": self._released(0.95),
+            "lymphodepletion_begun": self.point_of_no_return,
+        }
+
+    def wishes(self, stands: bool, section: Patients) -> list[Wish]:
+        """Call for an alert where the slot is at risk; one that stands goes on until the risk is clearly lower."""
+        if self.slot is None:
+            return []
+        late = self.late(self.slot)
+        if late < (section.risk_off if stands else section.risk_on):
+            return []
+        why = self._explains()
+        after = "" if why is None else f", most of it by the leg to {why}"
+        grave = self.point_of_no_return or late >= 0.8
+        words = (
+            f"probability {late:.0%} that the cells are not there by the slot at {format_instant(self.slot)}{after}; "
+            + ("lymphodepletion has begun: call the site now" if self.point_of_no_return
+               else "move the slot, or make the leg faster; lymphodepletion is not to begin before the release is sure")
+        )  # fmt: skip
+        (median,) = (self._when(one) for one in _at(np.sort(self.whole), (0.5,)))
+        return [Wish("slot.infusion", "infusion", "critical" if grave else "high", words, late, section.risk_on,
+                     "{probability}", late, median)]  # fmt: skip
+
+    def _when(self, hours: float) -> str:
+        return format_instant(self.clock + round(hours * HOUR))
+
+    def _explains(self) -> str | None:
+        """Name the leg that is longest beyond its mean where the slot is missed; None without a slot or a miss."""
+        if self.slot is None or not len(self.legs):
+            return None
+        missed = self.whole > (self.slot - self.clock) / HOUR
+        if not missed.any():
+            return None
+        excess = self.parts[:, missed].mean(axis=1) - self.parts.mean(axis=1)
+        return self.legs[int(np.argmax(excess))]
+
+    def _released(self, sure: float) -> str | None:
+        if self.release is None:
+            return None
+        return self._when(_at(np.sort(self.parts[: self.release].sum(axis=0)), (sure,))[0])
+
+
+def _at(ascending: Floats, levels: tuple[float, ...]) -> list[float]:
+    """Give quantiles of draws that stand in order: the draw in whose stratum each level lies."""
+    return [float(ascending[min(int(level * len(ascending)), len(ascending) - 1)]) for level in levels]
+
+
+class Expecting:
+    """Makes expectations. One for all patients of a block."""
+
+    def __init__(self, section: Patients) -> None:
+        self._section = section
+
+    def expect(self, kept: Kept, learned: LegTimes, reading: i.JourneyReading, clock: int) -> Expected | None:
+        """Say what is expected of a patient; None where no leg is planned, the cells were given, or nobody waits."""
+        ordered = kept.newest(s.TherapyOrdered)
+        over = any(row.data.what in GONE for row in kept.of(s.Treated))
+        if ordered is None or over or not ordered.data.legs:
+            return None
+        legs, since = _left(ordered.data.legs, reading, ordered.time)
+        if not legs:
+            return None
+        laws, counts = zip(*(_law(leg, learned, kept.dead) for leg in legs), strict=True)
+        elapsed = max(clock - since, 0) / HOUR
+        parts = _draws(reading.coi, laws, elapsed)
+        slot = booked(kept, ordered.data)
+        latest = ordered.data.latest
+        steps = tuple(leg.step for leg in legs)
+        return Expected(
+            clock, steps, counts, parts, parts.sum(axis=0), float(laws[0].duration.below(elapsed)), slot,
+            None if latest is None else parse_instant(latest),
+            steps.index(RELEASE) + 1 if RELEASE in steps else None,
+            any(row.data.what == "lymphodepletion_started" for row in kept.of(s.Treated)),
+        )  # fmt: skip
+
+
+def _left(legs: tuple[s.PlannedLeg, ...], reading: i.JourneyReading, ordered: int) -> tuple[list[s.PlannedLeg], int]:
+    """Give the legs whose step was not scanned yet, and since when the first of them is under way [us]."""
+    steps = _reached(reading)
+    done = [place for place, leg in enumerate(legs) if leg.step in steps]
+    first = done[-1] + 1 if done else 0
+    since = steps[legs[done[-1]].step] if done else ordered
+    return list(legs[first:]), since
+
+
+def leg_hours(legs: tuple[s.PlannedLeg, ...], reading: i.JourneyReading, ordered: int) -> float | None:
+    """Give how long the newest leg that ended took [h]; None where the step before it was not scanned."""
+    steps = _reached(reading)
+    place = next((place for place, leg in enumerate(legs) if leg.step == reading.step), None)
+    if place is None:
+        return None
+    before = ordered if place == 0 else steps.get(legs[place - 1].step)
+    return None if before is None else max(steps[reading.step] - before, 0) / HOUR
+
+
+def _reached(reading: i.JourneyReading) -> dict[str, int]:
+    """Give when each step was scanned first [us]."""
+    steps: dict[str, int] = {}
+    for entry in reading.custody:
+        steps.setdefault(entry.step, entry.at)
+    return steps
+
+
+def note(learned: LegTimes, row: Row) -> None:
+    """Keep the newest word on each leg."""
+    for one in row.data.legs:
+        name = f"{one.step}\n{one.lane}\n{one.carrier}"
+        old = learned.get(name)
+        if old is None or (old.time, old.hash) < (row.time, row.hash):
+            learned[name] = LegTime(row.time, row.hash, row.data.levels, one.hours, one.legs)
+
+
+def legs_ahead(legs: tuple[s.PlannedLeg, ...], reading: i.JourneyReading) -> list[s.PlannedLeg]:
+    """Give the legs that are left."""
+    return _left(legs, reading, 0)[0]
+
+
+class Law(NamedTuple):
+    """What a leg takes: its distribution, and its quantiles [h] at `STRATA`, in order."""
+
+    duration: Duration
+    sorted: Floats
+
+
+@lru_cache(maxsize=8192)  # of equal legs there are many; a law is 4 kB
+def _learned_law(hours: tuple[float, ...], levels: tuple[float, ...]) -> Law:
+    duration = Duration(np.log(np.maximum.accumulate(np.maximum(hours, LEAST_HOURS))), np.array(levels))
+    return Law(duration, duration.quantile(STRATA))
+
+
+@lru_cache(maxsize=1024)
+def _planned_law(days: float) -> Law:
+    levels = np.array(GRID)
+    duration = Duration(np.log(days * 24) + PLAN_SIGMA * ndtri(levels), levels)
+    return Law(duration, duration.quantile(STRATA))
+
+
+def _law(leg: s.PlannedLeg, learned: LegTimes, dead: Set[int]) -> tuple[Law, int]:
+    """Give a leg's law, and of how many legs it was learned. Where the newest word was withdrawn the plan holds until
+    the next."""
+    found = learned.get(f"{leg.step}\n{leg.lane}\n{leg.carrier}")
+    if found is None or found.hash in dead:
+        return _planned_law(leg.days), 0
+    return _learned_law(found.hours, found.levels), found.legs
+
+
+def _draws(coi: str, laws: tuple[Law, ...], elapsed: float) -> Floats:
+    """Draw the legs that are left, shape (legs, DRAWS) [h]."""
+    key = int.from_bytes(hashlib.sha256(coi.encode()).digest()[:16], "big")
+    random = np.random.Generator(np.random.Philox(key=key))
+    parts = np.empty((len(laws), DRAWS))
+    for place, law in enumerate(laws):
+        shuffled = random.permutation(DRAWS)
+        ordered = law.duration.remaining(STRATA, elapsed) if place == 0 else law.sorted
+        parts[place] = ordered[shuffled]
+    return parts
+
+
+def booked(kept: Kept, ordered: s.TherapyOrdered) -> int | None:
+    """Give the infusion slot: the newest booking, else the order's [us]."""
+    booked = [row.data for row in kept.of(s.SlotBooked) if row.data.what == "infusion"]
+    text = booked[-1].at if booked else ordered.slot
+    return None if text is None else parse_instant(text)
