@@ -19,10 +19,10 @@ from schemas.bioreactor import (
     BatchEnded,
     BatchStarted,
     FeedAdded,
-    Quantity,
     SampleDrawn,
 )
 from schemas.events import Event
+from schemas.fields import Quantity
 from schemas.instants import HOUR, Instant, format_instant
 
 _ASSAYS = 4  # stream of the generator

@@ -17,9 +17,9 @@ from connectors.bioreactor_simulation import Simulation
 from connectors.bioreactor_truth import Floats, Ints, Truth, Truths
 from connectors.bioreactor_writer import ReadingWriter
 from connectors.outgoing import Outgoing, encode, packed
-from schemas.bioreactor import TimePassed
 from schemas.events import Event
 from schemas.instants import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
+from schemas.partitions import TimePassed
 
 PROBES: tuple[tuple[str, str], ...] = (
     ("biomass", "g/L"),

@@ -56,6 +56,9 @@ class Fetch(Protocol):
         ...
 
 
+Read = Callable[[bytes, Instant], tuple[Entry, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class LatestValues:
     """How an object of current values is read: dotted paths to tag and unit, whose they are, and when.
@@ -117,6 +120,8 @@ class HttpSource:
     stop : callable
         Asked often; true ends the source.
     latest : LatestValues, optional
+    read : callable, optional
+        Makes entries of an answer and the time it was read; without it an answer holds events, or `latest` values.
     headers : mapping, optional
         Such as an authorisation. They are not kept in positions and not printed.
     fetch, wait, clock : callables
@@ -136,6 +141,7 @@ class HttpSource:
         once: bool = False,
         stop: Callable[[], bool] = lambda: False,
         latest: LatestValues | None = None,
+        read: Read | None = None,
         headers: Mapping[str, str] | None = None,
         fetch: Fetch | None = None,
         wait: Callable[[float], None] = time.sleep,
@@ -149,7 +155,8 @@ class HttpSource:
             raise UsageError(f"expected a time above 0 between requests, received {every_seconds}")
         self.url = url
         self._every, self._once, self._stop = every_seconds, once, stop
-        self._latest, self._headers = latest, dict(headers or {})
+        self._read: Read = read or (lambda payload, record_time: parse(payload, record_time, latest))
+        self._headers = dict(headers or {})
         self._fetch: Fetch = fetch or fetch_url
         self._wait, self._clock, self._on_trouble = wait, clock, on_trouble
         self._random = random.Random(url)  # noqa: S311  jitter, no secret
@@ -172,7 +179,7 @@ class HttpSource:
                 continue
             failures = 0
             if answer.status != 304:
-                entries, cursor = _unseen(parse(answer.body, self._clock(), self._latest), cursor, answer)
+                entries, cursor = _unseen(self._read(answer.body, self._clock()), cursor, answer)
                 if entries:
                     yield Item(msgspec.json.encode(cursor).decode(), entries)
             if self._once:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from connectors.arms import may_tell_arm, without_arms
 from connectors.outgoing import FAMILY, BadLine, Entry, Item, Outgoing, encode, subject_or_none
 from schemas.errors import InputError, UsageError
 from schemas.events import LARGEST_RECORD, family_of, read_structured
@@ -22,6 +25,7 @@ from schemas.topics import PARTITIONS, TOPICS
 LARGEST_LINE = LARGEST_RECORD - 8192  # bytes; leaves room for headers under a broker's usual limit of 1 MiB
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 1 << 20
+_ENROLLMENT = b"enrollment."
 
 
 def outgoing(
@@ -60,6 +64,8 @@ def parse(payload: bytes, record_time: Instant | None = None) -> tuple[Entry, ..
         return ()
     if len(raw) > LARGEST_LINE:
         return (oversize(len(raw), hashlib.sha256(raw).hexdigest(), raw[:512]),)
+    if _ENROLLMENT in raw:
+        raw = _blinded(raw)
     try:
         return (read_structured(raw, record_time),)
     except InputError:
@@ -68,15 +74,30 @@ def parse(payload: bytes, record_time: Instant | None = None) -> tuple[Entry, ..
 
 def oversize(size_bytes: int, digest: str, head: bytes) -> BadLine:
     """Stand in for a line too big for any topic: its size, its SHA-256 and how it began."""
+    shown = b"" if _ENROLLMENT in head else head  # of a trial it might tell an arm
     document = {
         "oversize_line": {
             "expected": f"at most {LARGEST_LINE} bytes",
             "bytes": size_bytes,
             "sha256": digest,
-            "head": head.decode("utf-8", "replace"),
+            "head": shown.decode("utf-8", "replace"),
         }
     }
     return BadLine(json.dumps(document).encode())
+
+
+def _blinded(raw: bytes) -> bytes:
+    """Leave the arm out of a line of enrollment; one that cannot be read, and might tell an arm, gives its digest."""
+    if not may_tell_arm(raw):
+        return raw
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict):
+        kept = without_arms(document)
+        return raw if kept == document else json.dumps(kept).encode()
+    return json.dumps({"unreadable_line": {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}}).encode()
 
 
 def _bad(raw: bytes) -> BadLine:
@@ -138,6 +159,22 @@ def open_bytes(path: Path) -> IO[bytes]:
         return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
     except OSError as error:
         raise UsageError(f"expected a readable file, received {error.strerror}, for {path}; check the path") from None
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading, and say so where it turns out to be cut or damaged.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be opened or read to its end.
+    """
+    with open_bytes(path) as stream:
+        try:
+            yield stream
+        except (OSError, EOFError, zlib.error) as error:
+            raise UsageError(f"expected a whole file, received {error}, for {path}; fetch it again") from None
 
 
 def _seek(stream: IO[bytes], after: str | None, path: Path) -> int:

@@ -11,7 +11,7 @@ import re
 import sysconfig
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self, TypeVar
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -37,6 +37,25 @@ LARGEST_MAPPING = 1 << 18  # bytes
 DEEPEST = 20
 ROW = "{row}"  # as `time.column`: the number of the line stands for a time the file does not have
 _FIELD = re.compile(r"\{([^{}]*)\}")
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+class Headed(Protocol):
+    """A mapping of any family that is about a table with a header."""
+
+    @property
+    def name(self) -> str:
+        """Name the mapping."""
+        ...
+
+    @property
+    def header(self) -> Header:
+        """Say which columns the table has."""
+        ...
+
+    def columns(self) -> Iterable[tuple[str, str]]:
+        """Give every column the mapping reads, with the part that reads it."""
+        ...
 
 
 class Mapping(Model):
@@ -139,6 +158,17 @@ def read_mapping(text: str | bytes, where: str) -> Mapping:
     MappingError
         With every fault found: expected, received, where, what to do.
     """
+    return check_document(Mapping, read_document(text, where), where)
+
+
+def read_document(text: str | bytes, where: str) -> dict[str, object]:
+    """Read the YAML of a mapping of any family, unchecked but for its size, depth and knots.
+
+    Raises
+    ------
+    MappingError
+        If it cannot be read, or is no mapping of keys.
+    """
     if len(text) > LARGEST_MAPPING:
         raise MappingError(f"expected at most {LARGEST_MAPPING} bytes, received {len(text)}, for {where}")
     try:
@@ -149,8 +179,19 @@ def read_mapping(text: str | bytes, where: str) -> Mapping:
         raise MappingError(f"expected a YAML mapping, received one that cannot be read ({said}), for {where}") from None
     if not isinstance(document, dict):
         raise MappingError(f"expected a YAML mapping of keys, received {type(document).__name__}, for {where}")
+    return document
+
+
+def check_document(model: type[AnyModel], document: dict[str, object], where: str) -> AnyModel:
+    """Check a document against the model of its family.
+
+    Raises
+    ------
+    MappingError
+        With every fault found: expected, received, where, what to do.
+    """
     try:
-        return Mapping.model_validate_json(_as_json(document, where))
+        return model.model_validate_json(_as_json(document, where))
     except (ValidationError, InputError) as error:
         raise MappingError(_said(error, where)) from None
 
@@ -170,7 +211,7 @@ def load_mapping(path: Path) -> Mapping:
     return read_mapping(text, str(path))
 
 
-def check_header(mapping: Mapping, header: Sequence[str], where: str) -> None:
+def check_header(mapping: Headed, header: Sequence[str], where: str) -> None:
     """Hold a file's header against a mapping.
 
     Raises

@@ -97,10 +97,22 @@ def packed(record: Outgoing) -> Outgoing:
 
 
 def encode_items(items: Iterable[Item], family: str = FAMILY, partitions: int = PARTITIONS) -> Iterator[Outgoing]:
-    """Make the records of many items, in order."""
+    """Make the records of many items, in order. What names no family goes where the fact before it went."""
     for item in items:
         for entry in item.entries:
+            family = family_said(entry, family)
             yield from encode(entry, family, partitions)
+
+
+def family_said(entry: Entry, before: str = FAMILY) -> str:
+    """Name the family that a source speaks of: the entry's own, else that of `before`.
+
+    A `time.passed` names none: in a file of studies it is for studies.
+    """
+    if isinstance(entry, BadLine):
+        return entry.family or before
+    named = family_of(entry.type)
+    return named if f"{named}.events" in TOPICS else before
 
 
 def shift(entry: Entry, by: int) -> Entry:

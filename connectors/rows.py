@@ -19,19 +19,10 @@ from connectors.cells import clock_reader, read_number
 from connectors.mapping import ROW, Mapping, check_header, time_columns
 from connectors.mapping_parts import ChannelColumn, Feed, Sample
 from connectors.outgoing import BadLine, Entry, subject_or_none
-from schemas.bioreactor import (
-    BatchEnded,
-    BatchStarted,
-    Channel,
-    FeedAdded,
-    PhaseChanged,
-    Quality,
-    Quantity,
-    Reading,
-    SampleDrawn,
-)
+from schemas.bioreactor import BatchEnded, BatchStarted, Channel, FeedAdded, PhaseChanged, Quality, Reading, SampleDrawn
 from schemas.errors import InputError, InvalidFieldError
 from schemas.events import Event
+from schemas.fields import Quantity
 from schemas.ids import LONGEST, check_id
 from schemas.instants import HOUR, Instant, format_instant
 

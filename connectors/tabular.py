@@ -22,10 +22,10 @@ from connectors.mapping import Mapping, find_mapping
 from connectors.mapping_parts import TableFormat
 from connectors.outgoing import Entry, Item
 from connectors.rows import Place, RowReader, Span, UnitState
-from schemas.bioreactor import TimePassed
 from schemas.errors import InputError, InvalidFieldError, MappingError, UsageError
 from schemas.events import Event
 from schemas.instants import MINUTE, Instant, format_instant
+from schemas.partitions import TimePassed
 
 LARGEST_UNSORTED = 1_000_000  # rows
 LARGEST_ROW = 200_000  # characters

@@ -7,10 +7,11 @@ import pytest
 from connectors.checks import check_ids_are_stable, check_is_resumable
 from connectors.memory import MemorySink, MemorySource
 from connectors.outgoing import BadLine, encode, encode_items
-from schemas.bioreactor import PhaseChanged, TimePassed
+from schemas.bioreactor import PhaseChanged
 from schemas.errors import UsageError
 from schemas.events import Event
 from schemas.instants import SECOND, Instant
+from schemas.partitions import TimePassed
 
 NOON = Instant(1_772_366_400 * SECOND)
 EVENTS = [Event(f"{n}", "s", "bioreactor.phase_changed", "B", NOON, NOON, PhaseChanged(f"p{n}")) for n in range(5)]

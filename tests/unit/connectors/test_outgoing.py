@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.outgoing import BadLine, as_line, encode, shift, subject_or_none
-from schemas.bioreactor import Channel, Reading, TimePassed
+from connectors.outgoing import BadLine, Item, as_line, encode, encode_items, shift, subject_or_none
+from schemas.bioreactor import Channel, Reading
+from schemas.enrollment import SiteActivated
 from schemas.errors import MalformedError
 from schemas.events import STRUCTURED, Event, read_record, read_structured
 from schemas.instants import SECOND, Instant
+from schemas.partitions import TimePassed
 from schemas.topics import PARTITIONS
 
 NOON = Instant(1_772_366_400 * SECOND)
@@ -27,6 +29,15 @@ def test_keyless_time_passed_goes_to_every_partition_once() -> None:
     assert [record.partition for record in records] == list(range(PARTITIONS))
     assert {record.key for record in records} == {None}
     assert all(read_record(None, record.value, record.headers) == PASSED for record in records)
+
+
+def test_time_passed_goes_where_the_fact_before_it_went() -> None:
+    site = Event("2", "ctms", "enrollment.site_activated", "ST-1", NOON, NOON, SiteActivated(site="S1"))
+    entries: tuple[Event | BadLine, ...] = (PASSED, site, PASSED, BadLine(b"{"), READING, PASSED)
+    items = [Item(str(n), (entry,)) for n, entry in enumerate(entries)]
+    # each word of the time passed comes to every partition, every other entry once
+    expected = ["bioreactor"] * PARTITIONS + ["enrollment"] * (1 + PARTITIONS + 1) + ["bioreactor"] * (1 + PARTITIONS)
+    assert [record.family for record in encode_items(items)] == expected
 
 
 def test_bad_line_travels_as_it_came_and_is_refused_there() -> None:

@@ -15,9 +15,10 @@ from connectors.checks import check_entries, check_ids_are_stable, check_is_resu
 from connectors.mapping import Mapping, load_mapping, read_mapping
 from connectors.outgoing import BadLine, Entry
 from connectors.tabular import TabularSource, open_table, parse
-from schemas.bioreactor import BatchStarted, FeedAdded, Quantity, Reading, SampleDrawn
+from schemas.bioreactor import BatchStarted, FeedAdded, Reading, SampleDrawn
 from schemas.errors import InputError, MappingError, UsageError
 from schemas.events import Event, read_structured
+from schemas.fields import Quantity
 from schemas.instants import format_instant
 from tests.unit.connectors.plate import ROOT, plate_csv, small_map
 
