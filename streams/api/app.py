@@ -14,8 +14,14 @@ from streams.api import (
     pages,
     routes_adopt,
     routes_alerts,
+    routes_decide,
+    routes_epcis,
+    routes_epcis_capture,
+    routes_epcis_options,
+    routes_epcis_queries,
     routes_health,
     routes_jobs,
+    routes_lineage,
     routes_report,
     routes_twins,
     stream,
@@ -31,6 +37,7 @@ from streams.api.pace import ASKED_A_MINUTE, Pace
 from streams.api.ports import LogReader, LogWriter
 from streams.api.problems import add_handlers
 from streams.api.services import Cancel, Services
+from streams.epcis import build_epcis
 from streams.jobs import cancelling
 from streams.ledger.reads import LedgerReads
 
@@ -58,14 +65,17 @@ def create_app(
     reads = LedgerReads(config.database)
     hub = Hub(reader, metrics.dropped.inc)
     watch = JobWatch(reads)
+    epcis = build_epcis(config, reader, writer, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await reads.open()
         hub.start()
+        await epcis.start()
         try:
             yield
         finally:
+            await epcis.stop()
             await watch.stop()
             await hub.stop()
             await reads.close()
@@ -83,13 +93,20 @@ def create_app(
     app.state.services = Services(
         config, reads, reader, writer, hub, metrics, watch, Glance(reads), stop, Pace(ASKED_A_MINUTE)
     )
+    app.state.epcis = epcis
     # the report first: the address of a twin would take it for a part of the key
     for module in (
         routes_report,
         routes_twins,
         routes_adopt,
+        routes_decide,
         routes_alerts,
         routes_jobs,
+        routes_lineage,
+        routes_epcis,
+        routes_epcis_capture,
+        routes_epcis_queries,
+        routes_epcis_options,
         ingest,
         stream,
         routes_health,

@@ -10,11 +10,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.bioreactor import Name, Reason
 from schemas.effects import Effect, write_effect
 from schemas.errors import InvalidFieldError
+from schemas.fields import Name, Reason
 from schemas.ids import check_id
-from schemas.instants import MINUTE, Instant, format_instant, parse_instant
+from schemas.instants import MINUTE, Instant, format_instant, instant_of, parse_instant
 from schemas.jobs import Priority, ResimulationRequest, SimulationSpec
 from schemas.topics import OUTPUTS
 from streams.api.problems import ProblemError
@@ -22,8 +22,8 @@ from streams.api.services import Services, now
 from streams.jobs import reads
 from streams.jobs.cancelling import note_wish
 from streams.jobs.engines import engines
-from streams.ledger.reads import input_topic_of, instant_of
-from streams.ledger.reads_twins import find_twin
+from streams.ledger.reads import Connection, input_topic_of
+from streams.ledger.reads_twins import find_twin, present_batch
 
 Shape = TypeVar("Shape", bound=Struct)
 BEHIND = 10 * MINUTE  # of a record that follows the wall's clock; assumed: forecasts are minutes apart
@@ -78,10 +78,14 @@ def read_shape(body: bytes, shape: type[Shape]) -> Shape:
 async def ask(services: Services, wish: Wish, key: str | None, owner: str) -> str:
     """Append a wish to the log; give the job's id. The same key with the same question is the same job.
 
+    A question about a run that does not name its batch is about the run that goes on, and is made to say so: a twin
+    refuses an answer that names none.
+
     Raises
     ------
     ProblemError
-        If the twin or the engine is not known, the key is none, or was given to another question.
+        If the twin or the engine is not known, the key is none, or was given to another question; or where no run goes
+        on that the question could be about.
     """
     services.pace.check(owner)
     request = _request_of(wish)
@@ -91,10 +95,13 @@ async def ask(services: Services, wish: Wish, key: str | None, owner: str) -> st
         if input_topic_of(wish.twin_kind) and twin is None:
             raise ProblemError(404, f"expected a twin that was heard of, received {wish.twin_key!r:.140}")
         before = await reads.read_job(connection, job) if key is not None else None
+        run = await _run_of(connection, wish, twin) if before is None else {}
     if before is not None:
-        if msgspec.convert(before["spec"], SimulationSpec) != wish.spec:
+        if not _same(msgspec.convert(before["spec"], SimulationSpec), wish.spec):
             raise ProblemError(409, f"expected a new Idempotency-Key for a new question, {key!r} has job {job}")
         return job
+    spec = msgspec.structs.replace(wish.spec, inputs=wish.spec.inputs | run)
+    request = msgspec.structs.replace(request, spec=spec)
     if wish.priority == "patient_safety":
         await asyncio.to_thread(note_wish, services.config.database, job, wish.asked_by, wish.reason, owner)
     at = now()
@@ -104,6 +111,34 @@ async def ask(services: Services, wish: Wish, key: str | None, owner: str) -> st
     )
     await services.writer.append(OUTPUTS["request"], [(wish.twin_key.encode(), write_effect(effect), [], None)])
     return job
+
+
+# Any: a row of the ledger, and what an engine's `inputs` may hold.
+async def _run_of(connection: Connection, wish: Wish, twin: dict[str, Any] | None) -> dict[str, Any]:
+    """Give `batch` where the question is about a run, and does not name one."""
+    if twin is None or wish.twin_kind != "bioreactor" or not engines()[wish.spec.kind].names_run:
+        return {}
+    if wish.spec.inputs.get("batch") is not None:
+        return {}
+    batch = await present_batch(connection, twin["no"])
+    if batch is None:
+        raise ProblemError(
+            409,
+            f"expected a run that goes on in {wish.twin_key!r:.140}, there is none; name the batch that is meant in"
+            " spec.inputs.batch",
+        )
+    return {"batch": batch}
+
+
+def _same(before: SimulationSpec, asked: SimulationSpec) -> bool:
+    """Tell whether a question is the one that was asked before, which may have been made to name its batch."""
+    if asked.inputs.get("batch") is None:
+        return _without_batch(before) == _without_batch(asked)
+    return before == asked
+
+
+def _without_batch(spec: SimulationSpec) -> SimulationSpec:
+    return msgspec.structs.replace(spec, inputs={name: one for name, one in spec.inputs.items() if name != "batch"})
 
 
 async def end(services: Services, job: str, ended: Ended, owner: str) -> None:

@@ -19,7 +19,8 @@ class ApiConfig:
     `allowed_hosts` are names, beside the loopback's own, under which a browser may address the API. A running twin
     of which nothing was known for `stale_after_seconds` is shown as stale. Bounds: `body_bytes` of one request,
     `stream_clients` at once, `stream_queue` messages waiting for one slow client. `bioreactor` is the
-    twins' configuration, for the model cards of run reports; None: the default one.
+    twins' configuration, for the model cards of run reports; None: the default one. `epcis_identify` says which
+    identifiers of captured EPCIS events name which twins; None: the default table.
     """
 
     database: str
@@ -33,3 +34,4 @@ class ApiConfig:
     stream_queue: int = 4000
     heartbeat_seconds: float = 15.0
     bioreactor: BioreactorConfig | None = None
+    epcis_identify: Path | None = None

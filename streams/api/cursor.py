@@ -8,13 +8,15 @@ from schemas.errors import InvalidFieldError
 from schemas.topics import OUTPUTS, TOPICS
 
 # What is streamed, the most urgent first; the letter stands for the topic in a cursor.
-STREAMED: dict[str, str] = {OUTPUTS["alert"]: "a", OUTPUTS["forecast"]: "f", OUTPUTS["estimate"]: "e"}
-KIND_OF: dict[str, str] = {OUTPUTS[kind]: kind for kind in ("alert", "forecast", "estimate")}
+_LETTERS = {"alert": "a", "forecast": "f", "estimate": "e", "correction": "c"}
+STREAMED: dict[str, str] = {OUTPUTS[kind]: letter for kind, letter in _LETTERS.items()}
+KIND_OF: dict[str, str] = {OUTPUTS[kind]: kind for kind in _LETTERS}
 
 Positions = dict[tuple[str, int], int]
 
 _VERSION = "1"
 _LONGEST = 4000
+_FEWEST = 3  # topics that a cursor of an older version speaks of
 
 
 def write_positions(positions: Positions) -> str:
@@ -34,7 +36,7 @@ def write_positions(positions: Positions) -> str:
 
 
 def read_positions(text: str) -> Positions:
-    """Read a cursor.
+    """Read a cursor. One of an older version leaves out topics that were not streamed then.
 
     Raises
     ------
@@ -47,10 +49,10 @@ def read_positions(text: str) -> Positions:
         version, *parts = (
             base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode().split(";")
         )
-        if version != _VERSION or len(parts) != len(STREAMED):
+        if version != _VERSION or not _FEWEST <= len(parts) <= len(STREAMED):
             raise ValueError(version)
         positions: Positions = {}
-        for (topic, letter), part in zip(STREAMED.items(), parts, strict=True):
+        for (topic, letter), part in zip(STREAMED.items(), parts, strict=False):
             offsets = [int(offset, 16) for offset in part.removeprefix(letter).split(",")]
             if len(offsets) != TOPICS[topic].partitions or min(offsets) < 0 or max(offsets) >= 1 << 62:
                 raise ValueError(part)

@@ -7,7 +7,7 @@ import time
 
 import structlog
 
-from schemas.jobs import JobProgress
+from schemas.jobs import ENDED, JobProgress
 from streams.jobs.reads_progress import Looked, look
 from streams.ledger.reads import LedgerReads
 
@@ -15,7 +15,6 @@ LOOK_SECONDS = 0.25
 RETRY_SECONDS = 2.0
 MOST_PRESENT = 2000  # jobs that are remembered; of more the oldest that wait are let go
 MOST_WAITING = 1000  # jobs that one slow listener is told of later; beyond, it is told all anew
-ENDED = ("done", "failed", "cancelled", "superseded")
 
 _log = structlog.get_logger(__name__)
 

@@ -26,6 +26,42 @@ async def unit() -> FileResponse:
     return FileResponse(STATIC / "unit.html")
 
 
+@router.get("/study")
+async def study() -> FileResponse:
+    """One study."""
+    return FileResponse(STATIC / "study.html")
+
+
+@router.get("/network")
+async def network() -> FileResponse:
+    """One network: all patients as queues and capacity."""
+    return FileResponse(STATIC / "network.html")
+
+
+@router.get("/patient")
+async def patient() -> FileResponse:
+    """One patient's cells."""
+    return FileResponse(STATIC / "patient.html")
+
+
+@router.get("/box")
+async def box() -> FileResponse:
+    """One box on its way."""
+    return FileResponse(STATIC / "box.html")
+
+
+@router.get("/room")
+async def room() -> FileResponse:
+    """One cleanroom."""
+    return FileResponse(STATIC / "room.html")
+
+
+@router.get("/what-if")
+async def what_if() -> FileResponse:
+    """A question about a network: what if."""
+    return FileResponse(STATIC / "whatif.html")
+
+
 @router.get("/alarms")
 async def alarms() -> FileResponse:
     """The alarm system as a whole."""

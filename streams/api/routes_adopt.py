@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Request
 from msgspec import Struct
 from starlette.responses import Response
 
-from schemas.bioreactor import EstimateAdopted, Name, Reason
+from schemas.bioreactor import EstimateAdopted
 from schemas.events import EVENTS, Event, write_headers, write_value
+from schemas.fields import Name, Reason
 from schemas.ids import check_id
 from schemas.instants import format_instant, parse_instant
 from schemas.topics import FUTURE_TOLERANCE

@@ -13,6 +13,7 @@ from streams.api.problems import ProblemError
 from streams.api.services import Services, as_of, now, optional_instant, reply, services_of
 from streams.ledger import reads_alerts
 from streams.ledger.reads_alarms import Positions, read_alarms
+from streams.ledger.reads_corrections import Action, list_corrections
 from twins.alarming import assess, period_of
 
 LONGEST_PERIOD = 400 * DAY
@@ -93,9 +94,23 @@ async def rejects(
     return reply({**page, "counts": counts})
 
 
-@router.get("/corrections", summary="Corrections of facts that the twins advise")
-async def corrections() -> Response:
-    """Empty, for the reason given."""
-    return reply(
-        {"items": [], "next": None, "reason": "no twin of this version advises corrections: bioreactors do not"}
-    )
+@router.get("/corrections", summary="What twins advise to put things right")
+async def corrections(
+    services: With,
+    kind: OptionalKind = None,
+    key: Annotated[str | None, Query(max_length=128, description="One twin; then `kind` is needed.")] = None,
+    action: Annotated[Action | None, Query(description="Only these.")] = None,
+    at: Annotated[str | None, Query(description="Only what was said by this event time, RFC 3339.")] = None,
+    known_at: Annotated[str | None, Query(description="Only what the log knew at this time, RFC 3339.")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """Recommendations, decisions on them, and what became of them; the last known first. `twinstream explain` takes
+    the `id` of one."""
+    if key is not None and kind is None:
+        raise ProblemError(400, "expected `kind` beside `key`, received none")
+    async with services.reads.connection() as connection:
+        found = await list_corrections(connection, kind, key, as_of(at, known_at), action, limit, cursor)
+    if found is None:
+        raise ProblemError(404, f"expected a twin that was heard of, received {kind!r:.70}, {key!r:.140}")
+    return reply(found)

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from schemas.instants import format_instant
-from schemas.jobs import Priority
+from schemas.jobs import JobState, Priority
 from streams.api.asking import Ended, Wish, ask, end, read_shape
 from streams.api.ingest import read_body
 from streams.api.job_watch import JobWatch
 from streams.api.problems import ProblemError
 from streams.api.services import Services, now, owner_of, reply, services_of
 from streams.api.shapes import body_of
+from streams.api.sse import RETRY_MS, check_room, streamed, write_event
 from streams.jobs import reads
 from streams.jobs.adopting import adoption_of
 
 MOST_BODY_BYTES = 256 * 1024
-RETRY_MS = 1000
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
@@ -32,7 +31,7 @@ Text = Annotated[str | None, Query(max_length=128)]
 @router.get("", summary="A page of jobs")
 async def jobs(
     services: With,
-    state: Annotated[list[reads.JobState] | None, Query(description="Only in these states.")] = None,
+    state: Annotated[list[JobState] | None, Query(description="Only in these states.")] = None,
     twin_kind: Text = None,
     twin_key: Text = None,
     kind: Annotated[str | None, Query(max_length=64, description="Only of this engine.")] = None,
@@ -63,15 +62,8 @@ async def job_stream(services: With) -> StreamingResponse:
     A reader that was away, or too slow, gets `present` again; so there is no cursor. A `notice`
     `{"notice": "source", "trouble": text}` tells that the ledger is away, and with an empty text that it is back.
     """
-    if services.watch.listeners >= services.config.stream_clients:
-        raise ProblemError(
-            503, f"all {services.config.stream_clients} streams are taken; close another page", {"Retry-After": "10"}
-        )
-    return StreamingResponse(
-        _events(services.watch, services.config.heartbeat_seconds),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    check_room(services.watch.listeners, services.config.stream_clients)
+    return streamed(_events(services.watch, services.config.heartbeat_seconds))
 
 
 @router.post("", summary="Ask for a re-simulation: a person's what-if", status_code=202, openapi_extra=body_of(Wish))
@@ -80,7 +72,8 @@ async def ask_job(
 ) -> Response:
     """Body: `twin_kind`, `twin_key`, `spec`, `reason`, `asked_by`, and as wanted `priority`, `deadline`, `tenant`,
     `past_from`. The wish is appended to `resim.requests` and is durable with the answer; the pool takes it from there,
-    and the engine checks the specification before it runs.
+    and the engine checks the specification before it runs. A question about a run that names no batch in `spec.inputs`
+    is about the run that goes on (409 where none does).
 
     Send it again with the same `Idempotency-Key` when in doubt: it is one job. The id is in `Location`; a wish that
     asks what a waiting job asks joins it, and has none of its own.
@@ -134,22 +127,18 @@ async def _events(watch: JobWatch, heartbeat: float) -> AsyncIterator[bytes]:
             pieces: list[bytes] = []
             if watch.trouble != trouble:
                 trouble = watch.trouble
-                pieces.append(_event("notice", {"notice": "source", "trouble": trouble}))
+                pieces.append(write_event("notice", {"notice": "source", "trouble": trouble}))
             if listener.anew and watch.looked:
                 listener.anew = False
                 listener.take()
-                pieces.append(_event("present", watch.present()))
-            pieces += [_event("job", progress) for progress in listener.take()]
+                pieces.append(write_event("present", watch.present()))
+            pieces += [write_event("job", progress) for progress in listener.take()]
             if pieces:
                 yield b"".join(pieces)
             if not await listener.wait(heartbeat):
                 yield b": alive\n\n"
     finally:
         watch.leave(listener)
-
-
-def _event(name: str, data: object) -> bytes:
-    return f"event: {name}\ndata: ".encode() + msgspec.json.encode(data) + b"\n\n"
 
 
 def _accepted(body: dict[str, str], job: str) -> Response:

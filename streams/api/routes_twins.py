@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from schemas.instants import Instant, format_instant
+from schemas.effects import Lane
+from schemas.instants import DAY, Instant, format_instant
 from streams.api.cursor import write_positions
 from streams.api.problems import ProblemError
 from streams.api.services import Services, as_of, now, optional_instant, reply, services_of
@@ -17,6 +18,7 @@ from streams.ledger.reads_golden import read_golden
 from streams.ledger.reads_requests import read_requests
 from streams.ledger.reads_twins import (
     LARGEST_PAGE,
+    SPARSE,
     PageQuery,
     Sort,
     State,
@@ -30,6 +32,7 @@ from streams.ledger.reads_twins import (
 MOST_POINTS = 2000
 MOST_SPARKS = 100
 LONGEST_WINDOW_DAYS = 400
+LONGEST_SPARSE_DAYS = 20 * 366  # of families that live on few facts; assumed: no study takes longer
 Part = Literal["channels", "estimates", "innovations", "golden", "facts"]
 PARTS: tuple[Part, ...] = ("channels", "estimates", "innovations", "golden", "facts")
 
@@ -113,7 +116,7 @@ async def history(
     async with services.reads.connection() as connection:
         twin_row = await _known(connection, kind, key)
         no, topic, partition = twin_row["no"], input_topic_of(kind), twin_row["partition"]
-        window = await _window(connection, no, moment, start, end, points)
+        window = await _window(connection, twin_row, moment, start, end, points)
         body: dict[str, object] = {"kind": kind, "key": key, "topic": topic, "partition": partition, "window": None}
         if window is None:
             return reply(body)
@@ -140,11 +143,15 @@ async def forecasts(
     at: At = None,
     known_at: KnownAt = None,
     limit: Annotated[int, Query(ge=1, le=50)] = 1,
+    lane: Annotated[
+        Lane, Query(description="The twin's own forecasts, or those learned or simulated beside them.")
+    ] = "qualified",
 ) -> Response:
     """Newest first. `data.values[quantity][i][j]` is quantile `data.quantiles[j]` at time `data.at[i]`."""
     async with services.reads.connection() as connection:
         twin_row = await _known(connection, kind, key)
-        return reply({"items": await history_of.read_forecasts(connection, twin_row["no"], as_of(at, known_at), limit)})
+        moment = as_of(at, known_at)
+        return reply({"items": await history_of.read_forecasts(connection, twin_row["no"], moment, limit, lane)})
 
 
 @router.get("/requests", summary="One twin's requests for a re-simulation, as of a moment")
@@ -169,9 +176,9 @@ async def requests(
 
 
 async def _window(
-    connection: Connection, twin_no: int, moment: AsOf, start: str | None, end: str | None, points: int
+    connection: Connection, twin_row: dict[str, Any], moment: AsOf, start: str | None, end: str | None, points: int
 ) -> history_of.Window | None:
-    run = await history_of.find_window(connection, twin_no, moment)
+    run = await history_of.find_window(connection, twin_row["no"], moment)
     first, last = optional_instant(start, "start"), optional_instant(end, "end")
     if first is None:
         if run is None:
@@ -183,8 +190,9 @@ async def _window(
         raise ProblemError(
             400, f"expected start before end, received {format_instant(first)} and {format_instant(last)}"
         )
-    if last - first > LONGEST_WINDOW_DAYS * 86_400_000_000:
-        raise ProblemError(400, f"expected a window of at most {LONGEST_WINDOW_DAYS} days; ask for a shorter one")
+    longest = LONGEST_SPARSE_DAYS if twin_row["kind"] in SPARSE else LONGEST_WINDOW_DAYS
+    if last - first > longest * DAY:
+        raise ProblemError(400, f"expected a window of at most {longest} days; ask for a shorter one")
     return history_of.Window(first, Instant(last), points)
 
 

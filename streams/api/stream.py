@@ -7,7 +7,6 @@ passed over.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
@@ -21,11 +20,11 @@ from streams.api.metrics import ApiMetrics
 from streams.api.ports import LogReader
 from streams.api.problems import ProblemError
 from streams.api.services import Services, services_of
+from streams.api.sse import RETRY_MS, check_room, streamed, write_event
 
 CATCH_UP = 2000
 MOST_KEYS = 1000
 AT_ONCE = 200  # messages written in one piece
-RETRY_MS = 1000
 
 router = APIRouter(prefix="/api/v1", tags=["stream"])
 
@@ -35,7 +34,8 @@ async def stream(
     request: Request,
     services: Annotated[Services, Depends(services_of)],
     kind: Annotated[
-        list[Literal["estimate", "forecast", "alert"]] | None, Query(description="Which effects; all if absent.")
+        list[Literal["estimate", "forecast", "alert", "correction"]] | None,
+        Query(description="Which effects; all if absent."),
     ] = None,
     twin: Annotated[str | None, Query(max_length=64, description="Only twins of this kind.")] = None,
     key: Annotated[list[str] | None, Query(description="Only twins of these keys.")] = None,
@@ -45,7 +45,7 @@ async def stream(
     ] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
-    """Each event is `estimate`, `forecast` or `alert` with the effect as its data, or `notice`.
+    """Each event is `estimate`, `forecast`, `alert` or `correction` with the effect as its data, or `notice`.
 
     A notice's data is `{"notice": "skipped", "count": n}`, `{"notice": "reset"}` (the log began anew; load again) or
     `{"notice": "source", "trouble": text}` (empty: all is well). A comment comes at least every 15 s.
@@ -55,20 +55,13 @@ async def stream(
     keys = frozenset(key or ())
     if len(keys) > MOST_KEYS:
         raise ProblemError(400, f"expected at most {MOST_KEYS} keys, received {len(keys)}; leave `key` out for all")
-    if services.hub.listeners >= services.config.stream_clients:
-        raise ProblemError(
-            503, f"all {services.config.stream_clients} streams are taken; close another page", {"Retry-After": "10"}
-        )
+    check_room(services.hub.listeners, services.config.stream_clients)
     if not await services.hub.ready(5.0):
         raise ProblemError(503, services.hub.trouble or "the topic log is not read yet", {"Retry-After": "2"})
     chosen = Filter(frozenset(kind) if kind else Filter().kinds, twin, keys, every_alert)
     mailbox = services.hub.join(chosen, services.config.stream_queue)
     listener = Listener(services.config, services.hub, services.reader, services.metrics, mailbox)
-    return StreamingResponse(
-        listener.events(wanted),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return streamed(listener.events(wanted))
 
 
 class Listener:
@@ -88,7 +81,7 @@ class Listener:
         """Give the stream, from a cursor's positions or from the present."""
         self._metrics.listeners.inc()
         try:
-            yield f"retry: {RETRY_MS}\nid: {write_positions(wanted or self._positions)}\n\n".encode()
+            yield f"retry: {RETRY_MS}\nid: {write_positions(self._positions | (wanted or {}))}\n\n".encode()
             if wanted is not None:
                 async for piece in self._missed(wanted):
                     yield piece
@@ -105,7 +98,7 @@ class Listener:
         pieces: list[bytes] = []
         if self._hub.trouble != self._trouble:
             self._trouble = self._hub.trouble
-            pieces.append(_notice({"notice": "source", "trouble": self._trouble}))
+            pieces.append(write_event("notice", {"notice": "source", "trouble": self._trouble}))
         waiting = self._mailbox.waiting
         if not waiting:
             self._move_to(self._hub.positions)
@@ -125,7 +118,7 @@ class Listener:
 
     async def _missed(self, wanted: Positions) -> AsyncIterator[bytes]:
         """Read from the log what lies between the cursor and the mailbox's first message."""
-        self._positions = dict(wanted)
+        self._positions = self._until | wanted
         skipped = 0
         for topic in STREAMED:
             ends = await self._reader.ends(topic)
@@ -133,7 +126,7 @@ class Listener:
                 place = (topic, partition)
                 if self._positions[place] > ends.get(partition, 0):
                     self._positions[place] = until
-                    yield _notice({"notice": "reset"})
+                    yield write_event("notice", {"notice": "reset"})
                 if STREAMED[topic] != "a" and until - self._positions[place] > CATCH_UP:
                     skipped += until - CATCH_UP - self._positions[place]
                     self._positions[place] = until - CATCH_UP
@@ -147,13 +140,9 @@ class Listener:
                     self._positions[place] = min(records[-1].offset + 1, until) if records else until
         if skipped:
             self._metrics.dropped.inc(skipped)
-            yield _notice({"notice": "skipped", "count": skipped})
+            yield write_event("notice", {"notice": "skipped", "count": skipped})
 
     def _write(self, message: Message) -> bytes:
         self._metrics.streamed.labels(message.kind).inc()
         head = f"id: {write_positions(self._positions)}\nevent: {message.kind}\ndata: "
         return head.encode() + message.line.replace(b"\n", b"") + b"\n\n"
-
-
-def _notice(data: dict[str, object]) -> bytes:
-    return f"event: notice\ndata: {json.dumps(data)}\n\n".encode()

@@ -21,6 +21,7 @@ from streams.ledger.migrate import migrate
 from tests.browser.fill import fill_many, fill_units, filled
 from tests.browser.folded import CULTURE_CONFIG, fill_folded
 from tests.browser.site import Site
+from tests.browser.studies import fill_studies
 from twins.bioreactor.config import read_config
 
 ARGUMENTS = [
@@ -55,6 +56,14 @@ def folded_database(postgres_server: Any) -> str:
 def folded_site(folded_database: str) -> Iterator[Site]:
     """The API over them, configured as the unit with the process model is; for tests that leave it as it was."""
     one = Site(folded_database, bioreactor=read_config(CULTURE_CONFIG))
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def studies_site(postgres_server: Any) -> Iterator[Site]:
+    """The API over three studies; for tests that leave the ledger as it was."""
+    one = Site(fill_studies(postgres_server))
     yield one
     one.close()
 

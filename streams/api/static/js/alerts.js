@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { STATES, symbol } from "./states.js";
+import { supplyLink } from "./supply_words.js";
 import { age, clockTime, stamp } from "./times.js";
 
 /** Show one open alert of any unit, with the way there. */
@@ -35,8 +36,10 @@ export function unitAlert(alert, onLineage) {
   );
 }
 
-/** Write the address of a unit's page. */
+/** Write the address of a unit's page, of a study's, or of a supply twin's. */
 export function unitLink(kind, key) {
+  if (kind === "supply") return supplyLink(key);
+  if (kind === "enrollment") return `/study?${new URLSearchParams({ key })}`;
   return `/unit?${new URLSearchParams({ kind, key })}`;
 }
 

@@ -4,10 +4,14 @@ import { unitLink } from "./alerts.js";
 import { el } from "./dom.js";
 import { drawSpark } from "./spark.js";
 import { STATES, number, symbol, unitName } from "./states.js";
+import { drawStudy } from "./study_cards.js";
+import { drawSupply } from "./supply_cards.js";
 import { age, clockTime, stamp } from "./times.js";
 
-/** Draw a unit as `view` asks: card, tile or row. */
+/** Draw a unit as `view` asks: card, tile or row; a study and a supply twin in their own words. */
 export function drawUnit(view, item, spark) {
+  if (item.kind === "enrollment") return drawStudy(view, item);
+  if (item.kind === "supply") return drawSupply(view, item);
   return { cards: card, tiles: tile, table: row }[view](item, spark);
 }
 

@@ -7,6 +7,7 @@ import { buildTop, say, showTrouble } from "./frame.js";
 import { follow, get } from "./net.js";
 import { onChoice } from "./prefs.js";
 import { STATES, symbol } from "./states.js";
+import { grouped } from "./supply_cards.js";
 import { age, now, setClock } from "./times.js";
 
 const SIZES = { cards: 40, tiles: 600, table: 100 };
@@ -70,20 +71,22 @@ async function load() {
 function showUnits(all) {
   const held = document.activeElement?.closest("[data-key]")?.dataset.key;
   nodes.clear();
-  const drawn = [...items.values()].map((item) => {
+  const groups = grouped([...items.values()], wish.sort);
+  const drawn = groups.map(([name, members]) => [name, members.map((item) => {
     const node = drawUnit(wish.view, item, sparks.get(item.key));
     nodes.set(item.key, node);
     return node;
-  });
+  })]);
+  const box = (name, of) => (wish.view === "table" ? tableOf(of, name) : el("ul", { class: wish.view, "aria-label": name }, of));
   if (!drawn.length) put(find("units"), nothing(all));
-  else if (wish.view === "table") put(find("units"), tableOf(drawn));
-  else put(find("units"), el("ul", { class: wish.view, "aria-label": "Units" }, drawn));
+  else if (drawn.length === 1) put(find("units"), box(...drawn[0]));
+  else put(find("units"), drawn.map(([name, of]) => [el("h2", { class: "group-head" }, `${name}: ${of.length}`), box(name, of)]));
   if (held) nodes.get(held)?.querySelector("a").focus({ preventScroll: true });
 }
 
-function tableOf(rows) {
+function tableOf(rows, name) {
   const heads = [["State"], ["Unit"], ["Batch"], ["Phase"], ["Hours", "n"], ["Biomass", "n"], ["µ [1/h]", "n"], ["Alerts", "n"], ["Most urgent"], ["Known"]];
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Units" }, el("table", { class: "list" },
+  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name }, el("table", { class: "list" },
     el("thead", {}, el("tr", {}, heads.map(([word, kind]) => el("th", { scope: "col", class: kind }, word)))), el("tbody", {}, rows)));
 }
 
@@ -94,7 +97,7 @@ function nothing(all) {
   }
   return el("div", { class: "empty" }, el("strong", {}, "No unit has been heard of yet"),
     "Start simulated bioreactors with ", el("code", {}, "twinstream up"), ", play a recorded run with ", el("code", {}, "twinstream replay FILE"),
-    ", or send an event to ", el("code", {}, "POST /api/v1/events"), ". Units appear here with their first reading.");
+    ", or send an event to ", el("code", {}, "POST /api/v1/events"), ". Units appear here with their first reading, studies, patients, boxes, rooms and networks with their first fact.");
 }
 
 function showAll() {
@@ -187,6 +190,7 @@ function goOn(page) {
 
 function take(effect) {
   const item = items.get(effect.key);
+  if (item && item.kind !== "bioreactor") return soon(); // it says little in a day, and its page of the ledger holds all of it
   if (!item || (item.event_time && Date.parse(item.event_time) > Date.parse(effect.event_time))) return;
   const data = effect.data;
   if (item.batch !== data.batch || item.state === "ended") soon(); // a run began: what it is now is the ledger's to say
@@ -234,7 +238,7 @@ function soon() {
 
 async function loadSparks() {
   if (wish.view !== "cards") return;
-  const missing = [...items.values()].filter((item) => !sparks.has(item.key) && item.estimate_id);
+  const missing = [...items.values()].filter((item) => !sparks.has(item.key) && item.estimate_id && item.kind === "bioreactor");
   for (const kind of new Set(missing.map((item) => item.kind))) {
     const found = await get("sparks", { kind, key: missing.filter((item) => item.kind === kind).map((item) => item.key) });
     for (const [key, spark] of Object.entries(found.sparks)) {

@@ -5,6 +5,8 @@ import pytest
 
 pytestmark = pytest.mark.postgres
 
+PAGES = ["/", "/unit", "/study", "/network", "/patient", "/box", "/room", "/what-if", "/alarms", "/jobs"]
+
 
 @pytest.mark.parametrize(
     ("host", "status"),
@@ -33,9 +35,7 @@ def test_pages_of_others_may_not_write(api: httpx.Client, headers: dict[str, str
     assert api.post("/api/v1/events", content=b"{}", headers=headers).status_code == status
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/unit", "/alarms", "/jobs", "/api/v1/twins", "/api/v1/nothing", "/static/css/base.css"]
-)
+@pytest.mark.parametrize("path", [*PAGES, "/api/v1/twins", "/api/v1/nothing", "/static/css/base.css"])
 def test_every_answer_carries_the_rules_for_browsers(api: httpx.Client, path: str) -> None:
     headers = api.get(path).headers
     policy = headers["content-security-policy"]
@@ -46,7 +46,7 @@ def test_every_answer_carries_the_rules_for_browsers(api: httpx.Client, path: st
     assert headers["cache-control"] in ("no-store", "no-cache")
 
 
-@pytest.mark.parametrize("path", ["/", "/unit", "/alarms", "/jobs"])
+@pytest.mark.parametrize("path", PAGES)
 def test_pages_hold_no_script_or_style_of_their_own_and_nothing_from_elsewhere(api: httpx.Client, path: str) -> None:
     page = api.get(path).text
     assert "<style" not in page

@@ -171,6 +171,12 @@ def test_forecasts_are_the_newest_as_of_a_moment(api: httpx.Client) -> None:
     assert len(then["data"]["values"]["biomass"]) == len(then["data"]["at"])
 
 
+def test_forecasts_of_the_advisory_lane_stand_apart(api: httpx.Client) -> None:
+    assert get(api, "forecasts", kind="bioreactor", key="BR-01", lane="qualified")["items"]
+    assert get(api, "forecasts", kind="bioreactor", key="BR-01", lane="advisory")["items"] == []
+    assert api.get("/api/v1/forecasts?kind=bioreactor&key=BR-01&lane=other").status_code == 400
+
+
 def test_alerts_open_of_one_and_all_messages(api: httpx.Client) -> None:
     opened = get(api, "alerts")
     assert opened["total"] == 5
@@ -200,10 +206,9 @@ def test_rejects_are_counted_by_reason(api: httpx.Client) -> None:
     ]
 
 
-def test_corrections_are_empty_for_a_reason(api: httpx.Client) -> None:
+def test_corrections_are_none_where_no_twin_gave_any(api: httpx.Client) -> None:
     body = get(api, "corrections")
-    assert body["items"] == []
-    assert body["reason"]
+    assert body == {"items": [], "next": None}
 
 
 def test_status_tells_lag_and_readiness(api: httpx.Client) -> None:

@@ -27,6 +27,10 @@ pytestmark = pytest.mark.postgres
 
 DONE = "bioreactor.events/3/120/1"
 TAKEN = "bioreactor.events/3/121/1"
+_RUN = (
+    "select t.no, f.data ->> 'batch' from twin t join fact f on f.twin_no = t.no where t.key = 'BR-01'"
+    " and f.type = 'bioreactor.batch_started' order by f.event_time desc limit 1"
+)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +156,8 @@ def test_one_job_has_its_specification_answer_and_checkpoints(
 
 
 def test_a_persons_wish_is_in_the_log_as_the_pool_reads_it(client: httpx.Client, own: Site) -> None:
-    answer = client.post("/jobs", json=wish(deadline="2026-12-01T10:00:00+02:00", tenant="north"))
+    asked = {**SPEC, "inputs": {**SPEC["inputs"], "batch": "B-7"}}
+    answer = client.post("/jobs", json=wish(spec=asked, deadline="2026-12-01T10:00:00+02:00", tenant="north"))
     assert answer.status_code == 202, answer.text
     job = answer.json()["id"]
     assert answer.headers["location"] == f"/api/v1/jobs/{job}"
@@ -161,7 +166,7 @@ def test_a_persons_wish_is_in_the_log_as_the_pool_reads_it(client: httpx.Client,
         job, "request", "advisory", "bioreactor", "BR-01", "Anna",
     )  # fmt: skip
     request = msgspec.convert(line["data"], ResimulationRequest)
-    assert msgspec.to_builtins(request.spec) == SPEC
+    assert msgspec.to_builtins(request.spec) == asked
     assert (request.priority, request.deadline, request.tenant) == ("what_if", "2026-12-01T08:00:00Z", "north")
 
 
@@ -232,6 +237,35 @@ def test_a_job_is_ended_by_a_person_and_audited(client: httpx.Client, ledger: ps
         "select actor, object, reason from audit where action = 'cancelled a re-simulation' order by seq"
     )
     assert rows.fetchall() == [("Anna", "t/0/1/0", "not needed"), ("Anna", "t/0/2/0", "not needed")]
+
+
+def test_a_question_about_a_run_is_made_to_name_its_batch_and_refused_where_none_goes_on(
+    client: httpx.Client, own: Site, ledger: psycopg.Connection[Any]
+) -> None:
+    row = ledger.execute(_RUN).fetchone()
+    assert row is not None
+    no, batch = row
+    key = {"Idempotency-Key": "what-if-1"}
+    told = client.post("/jobs", json=wish(), headers=key)
+    assert told.status_code == 202, told.text
+    [line] = wishes(own.log)
+    assert line["data"]["spec"]["inputs"] == {**SPEC["inputs"], "batch": batch}
+    put_job(ledger, told.json()["id"], spec=line["data"]["spec"])
+    assert client.post("/jobs", json=wish(), headers=key).status_code == 202  # the same question, as it was sent
+    other = wish(spec={**SPEC, "inputs": {**SPEC["inputs"], "batch": "B-0"}})
+    assert client.post("/jobs", json=other, headers=key).status_code == 409
+    ledger.execute(
+        "insert into fact select known_at, twin_no, event_time + interval '1 s', record_time, rec_offset, event_hash,"
+        " 'bioreactor.batch_ended', source, 'over', data from fact where twin_no = %s and type = %s"
+        " order by event_time desc limit 1",
+        (no, "bioreactor.batch_started"),
+    )
+    refused = client.post("/jobs", json=wish())
+    assert (refused.status_code, "spec.inputs.batch" in refused.text) == (409, True)
+    assert client.post("/jobs", json=other).status_code == 202  # it names one: the twin has the last word
+    assert client.post("/jobs", json=wish(spec={**SPEC, "kind": "md"})).status_code == 202  # about no run
+    assert [line["data"]["spec"]["inputs"].get("batch") for line in wishes(own.log)] == [batch, "B-0", None]
+    ledger.execute("delete from fact where id = 'over'")
 
 
 def test_an_answer_is_adopted_by_an_event_of_the_twin(
