@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.bioreactor import KEYLESS
 from schemas.catalog import CATALOG, Entry, Schema, components
+from schemas.partitions import KEYLESS
 from schemas.topics import TOPICS, Topic
 
 BINDING = "0.5.0"
@@ -100,7 +100,7 @@ def _message(entry: Entry, data: Schema) -> Schema:
     wire_type = entry.name
     if entry.kind == "effect":
         payload = _effect_payload(entry, data)
-        wire_type = f"twin.{entry.name}"
+        wire_type = f"twin.{entry.says}"
     message: Schema = {
         "name": entry.name,
         "title": entry.name,
@@ -144,7 +144,7 @@ def _effect_payload(entry: Entry, data: Schema) -> Schema:
         "required": ["id", "kind", "lane", "twin", "key", "event_time", "record_time", "model", "data"],
         "properties": {
             "id": {"type": "string", "description": "topic/partition/offset/n of the record that caused it."},
-            "kind": {"type": "string", "const": entry.name},
+            "kind": {"type": "string", "const": entry.says},
             "lane": {"type": "string", "enum": ["qualified", "advisory"]},
             "twin": {"type": "string", "description": "Kind of twin."},
             "key": text,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from schemas.fields import Name, Quantity, Reason, Text, TimeText, UnitText
 from schemas.jobs import ResimulationResult
 
 # The newest version of every bioreactor event's data. Older ones are lifted by `schemas/upcast.py`. A type that is new
@@ -14,21 +15,8 @@ from schemas.jobs import ResimulationResult
 VERSION = 2
 
 Quality = Literal["good", "uncertain", "bad"]
-_PRINTABLE = r"^(?![\s\S]*[\x00-\x1f\x7f])"  # control characters have no business in a name, and PostgreSQL refuses NUL
-
-Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
 TagName = Annotated[str, Meta(min_length=1, max_length=128)]  # checked once per set of tags, in `twins/frame.py`
 UnitCode = Annotated[str, Meta(min_length=1, max_length=32)]  # checked with its tag, likewise
-UnitText = Annotated[str, Meta(min_length=1, max_length=32, pattern=_PRINTABLE)]
-Text = Annotated[str, Meta(max_length=1000, pattern=_PRINTABLE)]
-Reason = Annotated[str, Meta(min_length=1, max_length=1000, pattern=_PRINTABLE)]
-
-
-class Quantity(Struct, frozen=True, forbid_unknown_fields=True):
-    """A number with its unit (UCUM code)."""
-
-    value: float
-    unit: UnitText
 
 
 class BatchStarted(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +30,7 @@ class BatchStarted(Struct, frozen=True, forbid_unknown_fields=True):
     model: Name = "growth"
     parameters: Annotated[dict[Name, float], Meta(max_length=64)] = {}
     volume: Quantity | None = None
-    planned_end: Annotated[str, Meta(max_length=40, pattern=_PRINTABLE)] | None = None
+    planned_end: TimeText | None = None
     recipe: Name | None = None
     product: Name | None = None
     clock: Literal["wall", "source"] = "wall"
@@ -183,23 +171,6 @@ class EstimateAdopted(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason
 
 
-class TimePassed(Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing else was said until now: silence is evidence, and a replay must see it too."""
-
-
-class ConfigurationChanged(Struct, frozen=True, forbid_unknown_fields=True):
-    """From this record on the partition's twins are computed with another configuration, by an approved change.
-
-    Written by the worker that owns the partition, and worth nothing without the ledger: `approval` is the hash of the
-    approval's row in the audit trail, `before` and `after` the names of the models.
-    """
-
-    change: Annotated[int, Meta(ge=1)]
-    before: Name
-    after: Name
-    approval: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-
-
 # What a tag measures, for the tags this project gives a meaning to. Any other tag takes any listed unit.
 # `biomass` is an on-line signal: its dimension depends on the probe.
 TAG_DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -246,8 +217,4 @@ EVENTS: dict[str, type[Struct]] = {
     "bioreactor.medium_exchanged": MediumExchanged,
     "bioreactor.resimulated": ResimulationResult,
     "bioreactor.estimate_adopted": EstimateAdopted,
-    "time.passed": TimePassed,
-    "configuration.changed": ConfigurationChanged,
 }
-
-KEYLESS = frozenset({"time.passed", "configuration.changed"})  # what concerns a partition, and no one twin

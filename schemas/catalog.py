@@ -14,15 +14,17 @@ import msgspec
 from msgspec import Struct
 
 from schemas import bioreactor
-from schemas.bioreactor import KEYLESS
-from schemas.effects import AlertData, Effect, EstimateData, ForecastData, RejectData
+from schemas.effects import AlertData, ConsequenceData, Effect, EstimateData, ForecastData, RejectData
+from schemas.enrollment_effects import CorrectionData, EnrollmentEstimate, EnrollmentForecast, EnrollmentLearning
 from schemas.errors import UsageError
 from schemas.events import EVENTS, family_of
 from schemas.ids import LONGEST
 from schemas.jobs import ResimulationRequest, ResimulationResult, SimulationSpec
+from schemas.partitions import KEYLESS
 from schemas.topics import OUTPUTS, TOPICS
 from schemas.units import CANONICAL, UNITS
 
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # Any, in this file: a JSON Schema document, whose shape is JSON's own.
@@ -38,6 +40,7 @@ class Entry:
     struct: type[Struct]
     version: int
     topics: tuple[str, ...]
+    says: str = ""  # of an effect: its kind
 
     @property
     def summary(self) -> str:
@@ -51,9 +54,10 @@ def _event(name: str, struct: type[Struct]) -> Entry:
     return Entry(name, "event", struct, bioreactor.VERSION, (own,) if own in TOPICS else tuple(inputs))
 
 
-def _effect(name: str, struct: type[Struct]) -> Entry:
-    topics = (OUTPUTS[name],) if name in OUTPUTS else ()
-    return Entry(name, "effect", struct, 1, topics)
+def _effect(name: str, struct: type[Struct], says: str = "") -> Entry:
+    says = says or name
+    topics = (OUTPUTS[says],) if says in OUTPUTS else ()
+    return Entry(name, "effect", struct, 1, topics, says)
 
 
 CATALOG: dict[str, Entry] = {
@@ -62,8 +66,13 @@ CATALOG: dict[str, Entry] = {
         *(_event(name, struct) for name, struct in EVENTS.items()),
         _effect("estimate", EstimateData),
         _effect("forecast", ForecastData),
+        _effect("enrollment_estimate", EnrollmentEstimate, "estimate"),
+        _effect("enrollment_forecast", EnrollmentForecast, "forecast"),
+        _effect("enrollment_learning", EnrollmentLearning, "forecast"),
         _effect("alert", AlertData),
+        _effect("correction", CorrectionData),
         _effect("request", ResimulationRequest),
+        _effect("consequence", ConsequenceData),
         _effect("reject", RejectData),
         Entry("simulation_spec", "document", SimulationSpec, 1, ()),
         Entry("resimulation_result", "document", ResimulationResult, 1, ("resim.results",)),
@@ -126,7 +135,18 @@ def components(entries: Iterable[Entry], ref_template: str) -> tuple[dict[str, S
     for definition in definitions.values():
         if "description" in definition:
             definition["description"] = cleandoc(definition["description"])
+    _whole(data)
+    _whole(definitions)
     return {one.name: schema for one, schema in zip(chosen, data, strict=True)}, definitions
+
+
+def _whole(schema: Any) -> None:
+    """Write whole bounds without a fraction: `typing` may give 0 or 0.0 of two equal annotations, as modules load."""
+    for place, value in list(schema.items()) if isinstance(schema, dict) else list(enumerate(schema)):
+        if isinstance(value, dict | list | tuple):
+            _whole(value)
+        elif isinstance(value, float) and place in _BOUNDS and value.is_integer():
+            schema[place] = int(value)
 
 
 def _envelope(entry: Entry, data: Schema) -> Schema:
@@ -182,7 +202,7 @@ def _line(entry: Entry, data: Schema) -> Schema:
         **effect,
         "title": entry.name,
         "description": f"{entry.summary} {effect['description']}",
-        "properties": {**effect["properties"], "kind": {"const": entry.name}, "data": data},
+        "properties": {**effect["properties"], "kind": {"const": entry.says}, "data": data},
         "additionalProperties": False,
     }
 

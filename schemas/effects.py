@@ -11,9 +11,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
-Kind = Literal["estimate", "forecast", "alert", "request", "correction", "reject"]
+Kind = Literal["estimate", "forecast", "alert", "request", "correction", "consequence", "reject"]
 Lane = Literal["qualified", "advisory"]
-KINDS: tuple[Kind, ...] = ("estimate", "forecast", "alert", "request", "correction", "reject")
+KINDS: tuple[Kind, ...] = ("estimate", "forecast", "alert", "request", "correction", "consequence", "reject")
 AlertPriority = Literal["low", "medium", "high", "critical"]
 
 
@@ -433,6 +433,15 @@ class AlertData(Struct, frozen=True):
     suppressed_by: str | None = None
     filter: FilterHealth | None = None
     fault: FaultNamed | None = None
+
+
+class ConsequenceData(Struct, frozen=True):
+    """The `data` of a consequence: what follows for another twin of the family. It is said to that twin as an event of
+    this `type`, `subject` and `data`, on the family's own topic; the effect's id is the event's."""
+
+    subject: str
+    type: str
+    data: dict[str, Any]  # of the struct that `type` names
 
 
 class RejectData(Struct, frozen=True):

@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from schemas import bioreactor
+from schemas import bioreactor, enrollment, partitions, supply
 from schemas.errors import InputError, InvalidFieldError, MalformedError, UnknownTypeError
 from schemas.ids import check_id
 from schemas.instants import Instant, format_instant, parse_instant
+from schemas.partitions import KEYLESS
 from schemas.upcast import NEWEST, upcast
 
 JSON = "application/json"
@@ -32,7 +33,7 @@ DEEPEST = 32  # nesting of a structured event
 # Header values of a topic record: a list of pairs on Kafka, one msgpack map in the embedded log.
 Headers = Sequence[tuple[str, bytes]] | bytes | None
 
-EVENTS: dict[str, type[Struct]] = {**bioreactor.EVENTS}
+EVENTS: dict[str, type[Struct]] = {**bioreactor.EVENTS, **enrollment.EVENTS, **supply.EVENTS, **partitions.EVENTS}
 
 
 class Event(Struct, frozen=True):
@@ -202,7 +203,7 @@ def _read_binary(attributes: Attributes, value: bytes | None, document: Any = No
 
 
 def _subject(attributes: Attributes) -> str:
-    if attributes.ce_type in bioreactor.KEYLESS and not attributes.ce_subject:
+    if attributes.ce_type in KEYLESS and not attributes.ce_subject:
         return ""
     return check_id(attributes.ce_subject, "subject")
 
@@ -261,6 +262,9 @@ def _numbers(value: Any) -> Iterator[float]:
         yield value
     elif isinstance(value, dict):
         for item in value.values():
+            yield from _numbers(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
             yield from _numbers(item)
 
 

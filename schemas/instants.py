@@ -22,6 +22,7 @@ EARLIEST = Instant(0)
 LATEST = Instant(7_258_118_400 * SECOND)  # 2200-01-01
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def parse_instant(text: str, where: str = "time") -> Instant:
@@ -66,8 +67,29 @@ def format_instant(instant: int) -> str:
     >>> format_instant(1772348400000000), format_instant(1772348400250000)
     ('2026-03-01T07:00:00Z', '2026-03-01T07:00:00.250000Z')
     """
-    moment = _EPOCH + timedelta(microseconds=instant)
-    return moment.isoformat().removesuffix("+00:00") + "Z"
+    return moment_of(instant).isoformat().removesuffix("+00:00") + "Z"
+
+
+def moment_of(instant: int) -> datetime:
+    """Give an instant as the database's driver wants it: a time with its zone, UTC.
+
+    Examples
+    --------
+    >>> moment_of(1772348400000000).isoformat()
+    '2026-03-01T07:00:00+00:00'
+    """
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def instant_of(moment: datetime) -> Instant:
+    """Give a time with its zone, such as the database's driver gives, as an instant.
+
+    Examples
+    --------
+    >>> instant_of(moment_of(1772348400000000))
+    1772348400000000
+    """
+    return Instant((moment - _EPOCH) // _MICROSECOND)
 
 
 def _no_time(text: object, where: str) -> InvalidFieldError:

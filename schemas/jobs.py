@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 Priority = Literal["patient_safety", "release", "what_if", "background"]
 PRIORITIES: tuple[Priority, ...] = ("patient_safety", "release", "what_if", "background")
 Reproducibility = Literal["exact", "statistical"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled", "superseded"]
+ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled", "superseded")  # a job in one of these moves no more
 
 MOST_SUMMARY_BYTES = 64 * 1024  # of an answer's summary, which travels through the twin's own topic
 
@@ -23,6 +27,17 @@ class SimulationSpec(Struct, frozen=True, forbid_unknown_fields=True):
     draws: Annotated[int, Meta(ge=1, le=10_000_000)]
     horizon: Annotated[float, Meta(gt=0)]
     inputs: dict[str, Any] = {}  # depends on the kind; the engine validates it
+
+
+def hash_of(document: Any) -> str:  # Any: what msgspec encodes
+    """Give the hash of a document's canonical JSON (SHA-256), in hexadecimal; a specification's names the question.
+
+    Examples
+    --------
+    >>> hash_of(SimulationSpec("bioreactor", "yeast", {}, 1, 1, 2.0))[:12]
+    'f0ba09380b17'
+    """
+    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
 
 
 class ResimulationRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +92,7 @@ class JobProgress(Struct, frozen=True, forbid_unknown_fields=True):
     """How far a job is: `share` of 1, and what the engine says of itself, such as `ns_per_day`."""
 
     job: str
-    state: Literal["queued", "running", "done", "failed", "cancelled", "superseded"]
+    state: JobState
     share: float = 0.0
     note: str = ""
     rates: dict[str, float] = {}

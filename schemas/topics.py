@@ -44,20 +44,35 @@ TOPICS: dict[str, Topic] = {
             "All that happens to it: batches, phases, readings, feeds, samples, assays.",
             24 * HOUR,
         ),
+        *_input(
+            "enrollment",
+            "study",
+            "All that happens in it: plans, sites, subjects' steps, costs, decisions.",
+            None,
+        ),
+        *_input(
+            "supply",
+            "patient:, shipper:, room: or network: and its name",
+            "All that happens on the way: scans, custody, boxes, rooms, tests, slots, capacity.",
+            None,
+        ),
         Topic("twin.estimates", "twin key", "What the twins believe: state, uncertainty, filter health."),
         Topic("twin.forecasts", "twin key", "What the twins expect, as quantiles over time."),
         Topic("twin.alerts", "twin key", "Alerts raised, updated and cleared."),
+        Topic("enrollment.corrections", "twin key", "What would put a study's enrollment right: advice, ranked."),
         Topic("resim.requests", "twin key", "Questions of the twins to the re-simulation pool."),
         Topic("resim.requests.dlq", "twin key", "Requests that could not be read, and jobs that failed for good."),
         Topic("resim.results", "twin key", "Answers of the re-simulation pool."),
     ]
 }
 
-# Which topic an effect of each kind leaves on. A reject leaves on `<input topic>.dlq` or `.late`.
+# Which topic an effect of each kind leaves on. A reject leaves on `<input topic>.dlq` or `.late`, a consequence as an
+# event on the input topic itself.
 OUTPUTS: dict[str, str] = {
     "estimate": "twin.estimates",
     "forecast": "twin.forecasts",
     "alert": "twin.alerts",
+    "correction": "enrollment.corrections",
     "request": "resim.requests",
 }
 

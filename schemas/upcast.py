@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from schemas import bioreactor
+from schemas import bioreactor, partitions
 from schemas.errors import InvalidFieldError, UnknownTypeError
 
 # Any: a JSON document of an older shape, known to nobody's types.
@@ -41,7 +41,7 @@ def _unchanged(data: dict[str, Any]) -> dict[str, Any]:
 
 
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
-    **{(name, 1): _unchanged for name in bioreactor.EVENTS},
+    **{(name, 1): _unchanged for name in (*bioreactor.EVENTS, *partitions.EVENTS)},
     ("bioreactor.reading", 1): _reading_1_to_2,
 }
 NEWEST = bioreactor.VERSION

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -25,15 +25,17 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from schemas.errors import LogError, SnapshotError
-from schemas.topics import input_topic
+from schemas.topics import PARTITIONS, TOPICS, input_topic
 from streams import logs
-from streams.appending import async_writer
+from streams.appending import Row, async_writer
 from streams.engine.engine import EXIT_BROKEN, EXIT_STALE, EXIT_USAGE, Engine, FoldError
+from streams.engine.engines import Engines
+from streams.engine.turns import Turns
 from streams.engine.watch import LeaseWatch, resident_bytes
 from streams.ledger.commit import Step
 from streams.maintenance import EVERY_SECONDS, maintain
 from streams.metrics import Metrics
-from streams.models import load_model
+from streams.models import families, load_model
 from streams.outputs import make_outputs
 from streams.prepare import prepare
 from streams.publisher import OutboxPublisher
@@ -87,14 +89,13 @@ class Worker:
         self.settings = settings
         self.uri = uri
         self.metrics = Metrics()
-        self.topic = input_topic("bioreactor")
-        self.model = load_model("bioreactor", settings.bioreactor_config)
+        kinds = families(settings.families)
+        models = {input_topic(kind).name: load_model(kind, settings.config_of(kind)) for kind in kinds}
         self.name = f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid4().hex[:6]}"  # a container's pid is always 1
         outputs = make_outputs(settings.broker, uri)
-        self.engine = Engine(
+        self.engines = Engines(
             uri=uri,
-            topic=self.topic.name,
-            model=self.model,
+            models=models,
             outputs=outputs,
             metrics=self.metrics,
             owner=self.name,
@@ -107,7 +108,7 @@ class Worker:
             at_step=at_step,
         )
         self._fold_thread = ThreadPoolExecutor(1, thread_name_prefix="fold")
-        self._owned: set[int] = set()
+        self._owned: set[TP] = set()
         self._watch = LeaseWatch(settings.lease_seconds, lambda: self.end(EXIT_STALE))
         self._health = HealthServer(settings.metrics_host, settings.metrics_port, self.metrics.registry, self.ready)
         self._publisher = OutboxPublisher(uri, settings.broker, lambda: bool(self._owned)) if settings.broker else None
@@ -120,7 +121,7 @@ class Worker:
 
     def failed(self, error: BaseException) -> None:
         """End the process because of an error that nobody caught, without waiting for it. From any thread."""
-        threading.Thread(target=self.engine.failed, args=(None, error), name="failed", daemon=True).start()
+        threading.Thread(target=self.engines.failed, args=(error,), name="failed", daemon=True).start()
 
     def _lost(self, reason: str) -> None:
         log.error("replaced", reason=reason)
@@ -130,8 +131,9 @@ class Worker:
         """Say why this worker is not ready, or nothing."""
         if not self._owned:
             return "standing by: no partition is assigned"
-        if self.engine.lag_moved() > self.settings.stall_seconds and self._lag():
-            return "records wait and nothing is applied"
+        for topic, engine in self.engines.of.items():
+            if engine.lag_moved() > self.settings.stall_seconds and self._lag(topic, engine):
+                return "records wait and nothing is applied"
         return ""
 
     def _make_app(self) -> faust.App:
@@ -154,7 +156,7 @@ class Worker:
             datadir=str(settings.data_dir / "faust"),
             web_enabled=False,
             autodiscover=False,
-            topic_partitions=self.topic.partitions,
+            topic_partitions=PARTITIONS,
             topic_allow_declare=False,
             topic_disable_leader=True,
             consumer_auto_offset_reset="earliest",
@@ -169,8 +171,9 @@ class Worker:
         )
         app.on_failure = self.failed
         attach(app, hooks)
-        topic = app.topic(self.topic.name, key_serializer="raw", value_serializer="raw")
-        app.agent(topic, name="bioreactor", concurrency=1)(self._agent)
+        for name, engine in self.engines.of.items():
+            topic = app.topic(name, key_serializer="raw", value_serializer="raw")
+            app.agent(topic, name=TOPICS[name].family, concurrency=1)(self._agent_of(engine))
         app.task(self._start)
         for seconds, work in (
             (_WATCH_SECONDS, self._look),
@@ -181,48 +184,68 @@ class Worker:
             app.timer(seconds)(self._guarded(work))
         return app
 
-    async def _agent(self, stream: Any) -> None:  # Any: faust.Stream has no types
+    def _agent_of(self, engine: Engine) -> Callable[[Any], Awaitable[None]]:
+        """Make the agent of one family."""
+
+        async def agent(stream: Any) -> None:
+            await self._agent(engine, stream)
+
+        return agent
+
+    async def _agent(self, engine: Engine, stream: Any) -> None:  # Any: faust.Stream has no types
         """Fold each frame. Any error ends the process: Faust would go on silently."""
+        turns = Turns(TOPICS[engine.topic].horizon is None)
         waiting = Gathered(self.settings.frame_records)
         try:
             async for event in stream.events():
                 partition, frame = event.message.partition, event.message.value
                 if not waiting.take(partition, frame):
-                    await self._fold(waiting)
+                    await self._fold(engine, waiting, turns)
                     waiting.take(partition, frame)
                 if stream.channel.queue.empty():
-                    await self._fold(waiting)
+                    await self._fold(engine, waiting, turns)
         except asyncio.CancelledError:
             raise
         except FoldError as error:
-            await asyncio.to_thread(self.engine.failed, error.partition, error.__cause__ or error)
+            await asyncio.to_thread(engine.failed, error.partition, error.__cause__ or error)
         except BaseException as error:
-            await asyncio.to_thread(self.engine.failed, None, error)
+            await asyncio.to_thread(engine.failed, None, error)
 
-    async def _fold(self, waiting: Gathered) -> None:
-        """Fold what has gathered, of all partitions, and go back where records are missing."""
+    async def _fold(self, engine: Engine, waiting: Gathered, turns: Turns) -> None:
+        """Fold what has gathered, of all partitions, and go back where records are missing.
+
+        A family whose twins take long for a record folds a part at a time: others come between on the one thread.
+        """
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._fold_thread, self.engine.fold_all, waiting.give())
-        for partition, offset in found.items():
-            await self.app.consumer.seek(TP(self.topic.name, partition), offset)
+        back: dict[int, int] = {}
+        for frames in turns.of(waiting.give()):
+            rest = {partition: one for partition, one in frames.items() if partition not in back}
+            back |= await loop.run_in_executor(self._fold_thread, turns.timed, engine.fold_all, rest)
+        for partition, offset in back.items():
+            await self.app.consumer.seek(TP(engine.topic, partition), offset)
 
     async def _claim(self, assigned: set[TP]) -> dict[TP, int]:
-        partitions = {tp.partition for tp in assigned if tp.topic == self.topic.name}
         loop = asyncio.get_running_loop()
+        offsets: dict[TP, int] = {}
         try:
-            offsets = await loop.run_in_executor(self._fold_thread, self.engine.claim, partitions)
+            for topic, engine in self.engines.of.items():
+                partitions = {tp.partition for tp in assigned if tp.topic == topic}
+                claimed = await loop.run_in_executor(self._fold_thread, engine.claim, partitions)
+                offsets |= {TP(topic, partition): offset for partition, offset in claimed.items()}
         except SnapshotError as error:
             log.error("the checkpoint cannot be used; starting again would not help", error=str(error))
             self.end(EXIT_USAGE)
-        self._owned = partitions
-        self.metrics.worker_active.set(1 if partitions else 0)
-        return {TP(self.topic.name, partition): offset for partition, offset in offsets.items()}
+        self._owned = {TP(tp.topic, tp.partition) for tp in assigned if tp.topic in self.engines.of}
+        self.metrics.worker_active.set(1 if self._owned else 0)
+        return offsets
 
     async def _revoke(self, revoked: set[TP]) -> None:
-        partitions = {tp.partition for tp in revoked if tp.topic == self.topic.name}
-        self._owned -= partitions
+        self._owned = self._owned - revoked
         self.metrics.worker_active.set(1 if self._owned else 0)
-        await asyncio.get_running_loop().run_in_executor(self._fold_thread, self.engine.revoke, partitions)
+        loop = asyncio.get_running_loop()
+        for topic, engine in self.engines.of.items():
+            partitions = {tp.partition for tp in revoked if tp.topic == topic}
+            await loop.run_in_executor(self._fold_thread, engine.revoke, partitions)
 
     async def _start(self) -> None:
         self._watch.start()
@@ -240,54 +263,63 @@ class Worker:
             except (psycopg.OperationalError, psycopg.InterfaceError, LogError) as error:
                 log.warning("background work waits", error=str(error).strip()[:200])
             except BaseException as error:
-                await asyncio.to_thread(self.engine.failed, None, error)
+                await asyncio.to_thread(self.engines.failed, error)
 
         return guarded
 
     async def _look(self) -> None:
         """Count what waits; end a worker that no longer moves, or has grown too large."""
-        waiting = self._lag()
         resident = resident_bytes()
         self.metrics.resident_bytes.set(resident)
         if resident > self.settings.memory_limit_mb << 20:
             log.error("memory limit reached", resident_mb=resident >> 20, limit_mb=self.settings.memory_limit_mb)
             self.end(EXIT_BROKEN)
-        if waiting and self.engine.database_up and self.engine.lag_moved() > self.settings.stall_seconds:
-            log.error("stalled: records wait and nothing is applied", waiting=waiting)
-            self.end(EXIT_BROKEN)
+        for topic, engine in self.engines.of.items():
+            waiting = self._lag(topic, engine)
+            if not waiting:
+                engine.nothing_waits()
+            elif self.engines.database_up and engine.lag_moved() > self.settings.stall_seconds:
+                log.error("stalled: records wait and nothing is applied", topic=topic, waiting=waiting)
+                self.end(EXIT_BROKEN)
 
-    def _lag(self) -> int:
+    def _lag(self, topic: str, engine: Engine) -> int:
         waiting = 0
-        for partition in self._owned:
-            end = self.app.consumer.highwater(TP(self.topic.name, partition)) or 0
-            lag = max(0, end - self.engine.applied.get(partition, 0))
-            self.metrics.consumer_lag.labels(self.topic.name, partition).set(lag)
+        for tp in self._of(topic):
+            end = self.app.consumer.highwater(tp) or 0
+            lag = max(0, end - engine.applied.get(tp.partition, 0))
+            self.metrics.consumer_lag.labels(topic, tp.partition).set(lag)
             waiting += lag
         return waiting
+
+    def _of(self, topic: str) -> list[TP]:
+        return [tp for tp in self._owned if tp.topic == topic]
 
     async def _tell_time(self) -> None:
         """Write `time.passed` to each partition owned: silence is evidence, and a replay must see it too."""
         if not self._owned:
             return
-        listening = await asyncio.get_running_loop().run_in_executor(self._fold_thread, self.engine.on_wall_clock)
-        if not listening:
-            return
-        rows = time_passed(listening, time.time_ns() // 1000)
-        async with async_writer(self.settings.broker, self.uri) as writer:
-            await writer.append(self.topic.name, rows)
+        loop = asyncio.get_running_loop()
+        for topic, engine in self.engines.of.items():
+            listening = await loop.run_in_executor(self._fold_thread, engine.on_wall_clock)
+            if listening:
+                await self._append(topic, time_passed(listening, time.time_ns() // 1000))
 
     async def _tell_change(self) -> None:
         """Write the record of each approved change that is due. One too many is refused by the fold."""
-        every = dict(self.engine.configurations.due)
-        due = {partition: data for partition, data in every.items() if partition in self._owned}
-        if not due:
-            return
-        now = time.time_ns() // 1000
-        rows = [(None, *change_row(data, partition, now), partition) for partition, data in sorted(due.items())]
+        for topic, engine in self.engines.of.items():
+            every = dict(engine.configurations.due)
+            due = {partition: data for partition, data in every.items() if TP(topic, partition) in self._owned}
+            if not due:
+                continue
+            now = time.time_ns() // 1000
+            rows = [(None, *change_row(data, partition, now), partition) for partition, data in sorted(due.items())]
+            await self._append(topic, rows)
+            for partition in due:
+                engine.configurations.due.pop(partition, None)
+
+    async def _append(self, topic: str, rows: Sequence[Row]) -> None:
         async with async_writer(self.settings.broker, self.uri) as writer:
-            await writer.append(self.topic.name, rows)
-        for partition in due:
-            self.engine.configurations.due.pop(partition, None)
+            await writer.append(topic, rows)
 
     async def _maintain(self) -> None:
         """Keep house, where this worker is the one at work."""
@@ -297,9 +329,9 @@ class Worker:
     def stop(self) -> None:
         """Commit, take last checkpoints, end the threads. Where that takes too long, end the process without it."""
         self._watch.stop()
-        self.engine.interrupt()
+        self.engines.interrupt()
         try:
-            self._fold_thread.submit(self.engine.stop, _STOP_SECONDS - 1.0).result(_STOP_SECONDS)
+            self._fold_thread.submit(self.engines.stop, _STOP_SECONDS - 1.0).result(_STOP_SECONDS)
         except TimeoutError:
             log.warning("stopped before all was committed; the rest is folded again at the next start")
             self.end(0)
@@ -316,7 +348,7 @@ def run_worker(settings: Settings, uri: str, at_step: Step = _no_step) -> int:
     worker = Worker(settings, uri, at_step)
     threading.excepthook = lambda raised: worker.failed(raised.exc_value or RuntimeError("a thread ended"))
     settle_in()
-    worker.engine.start()
+    worker.engines.start()
     worker._health.start()
     (settings.data_dir / "faust").mkdir(parents=True, exist_ok=True)
     shell = faust.Worker(

@@ -6,7 +6,7 @@ A third party names a callable `(configuration: dict) -> Model` under the entry-
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from schemas.errors import SettingsError, UsageError
 from schemas.topics import TOPICS
 from twins.bioreactor import BioreactorModel
 from twins.block import Model
+from twins.enrollment import EnrollmentModel
+from twins.supply import SupplyModel
 
 Factory = Callable[[dict[str, Any]], Model]  # Any: JSON, checked by the factory
 GROUP = "twinstream.twins"
@@ -22,11 +24,40 @@ GROUP = "twinstream.twins"
 
 def kinds() -> dict[str, Factory]:
     """Give every known twin kind with what makes its model."""
-    found: dict[str, Factory] = {"bioreactor": BioreactorModel.from_config}
+    found: dict[str, Factory] = {
+        "bioreactor": BioreactorModel.from_config,
+        "enrollment": EnrollmentModel.from_config,
+        "supply": SupplyModel.from_config,
+    }
     for entry in metadata.entry_points(group=GROUP):
         if entry.name not in found and f"{entry.name}.events" in TOPICS:
-            found[entry.name] = entry.load()
+            found[entry.name] = _loaded_late(entry)
     return found
+
+
+def _loaded_late(entry: metadata.EntryPoint) -> Factory:
+    """Load a kind when a model of it is made: who works on another needs none of its libraries."""
+
+    def factory(document: dict[str, Any]) -> Model:  # Any: JSON
+        made: Model = entry.load()(document)
+        return made
+
+    return factory
+
+
+def families(wanted: Sequence[str]) -> list[str]:
+    """Give the twin kinds to work on: those that are wanted, or all, each with a topic of its own.
+
+    Raises
+    ------
+    UsageError
+        If one is unknown.
+    """
+    known = kinds()
+    for kind in wanted:
+        if kind not in known:
+            raise UsageError(f"expected twin kinds among {', '.join(sorted(known))}, received {kind!r}")
+    return sorted(set(wanted or known))
 
 
 def load_model(kind: str, config: Path | None) -> Model:

@@ -34,6 +34,7 @@ def serve(settings: Settings, uri: str) -> None:
         keys_file=settings.api_keys_file,
         allowed_hosts=settings.api_hosts,
         bioreactor=_configuration(settings),
+        epcis_identify=settings.epcis_identify,
     )
     prepare(uri, settings.broker)
     asyncio.run(_serve(settings, uri, config))

@@ -26,6 +26,14 @@ class Settings(BaseSettings):
     bioreactor_config: Path | None = Field(
         None, description="JSON file: model, parameters and limits of the bioreactor twins."
     )
+    enrollment_config: Path | None = Field(None, description="JSON file: the configuration of the enrollment twins.")
+    supply_config: Path | None = Field(None, description="JSON file: the configuration of the supply twins.")
+    families: tuple[str, ...] = Field(
+        (), description="Twin kinds that a worker folds (JSON list); none: all that this installation knows."
+    )
+    pseudonym_key_file: Path | None = Field(
+        None, description="File with the secret under which subjects of trials get their pseudonyms."
+    )
     api_host: str = Field(
         "127.0.0.1", description="Address the API listens on. Any other than loopback demands API keys."
     )
@@ -34,6 +42,9 @@ class Settings(BaseSettings):
         (), description="Names, beside loopback's own, under which browsers may address the API (JSON list)."
     )
     api_keys_file: Path | None = Field(None, description="File of hashed API keys, one a line.")
+    epcis_identify: Path | None = Field(
+        None, description="JSON file: which identifiers of EPCIS events captured over HTTP name which twins."
+    )
     lease_seconds: float = Field(6.0, gt=0, description="A worker silent for longer is replaced.")
     checkpoint_seconds: float = Field(10.0, gt=0, le=10, description="Time between two checkpoints of a partition.")
     frame_records: int = Field(8000, ge=1, le=100_000, description="Most records in one frame.")
@@ -65,3 +76,12 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the database is our own embedded PostgreSQL."""
         return self.database is None
+
+    def config_of(self, kind: str) -> Path | None:
+        """Give the file that configures the twins of a kind; None: the kind's defaults."""
+        files = {
+            "bioreactor": self.bioreactor_config,
+            "enrollment": self.enrollment_config,
+            "supply": self.supply_config,
+        }
+        return files.get(kind)

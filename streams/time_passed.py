@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.bioreactor import TimePassed
 from schemas.events import Event, write_headers, write_value
 from schemas.instants import Instant
+from schemas.partitions import OWNER_SOURCE, TimePassed
 from streams.appending import Row
-
-OWNER_SOURCE = "twinstream/owner"
 
 
 def time_passed(partitions: Sequence[int], now: int) -> list[Row]:

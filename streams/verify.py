@@ -13,9 +13,9 @@ from typing import Any
 
 import psycopg
 
-from schemas.bioreactor import ConfigurationChanged
 from schemas.effects import write_effect
 from schemas.errors import SnapshotError
+from schemas.partitions import ConfigurationChanged
 from streams.changing import model_named
 from streams.engine.partition import PartitionFold
 from streams.ledger import changes, claims
@@ -95,6 +95,46 @@ def _verify_partition(
         )
         return verdict
     kept = MemoryPast()
+    try:
+        live = (
+            claims.load_checkpoint(connection, topic, partition, standing.checkpoint) if standing.checkpoint else None
+        )
+        checkpoint = claims.load_checkpoint(connection, topic, partition, start, "anchor") if start else None
+        fold = refolding(connection, model, standing, checkpoint, kept, None if live is None else live.model)
+    except SnapshotError as error:
+        verdict.difference = str(error)
+        return verdict
+    _note_program(connection, standing, verdict)
+    _refold(fold, kept, standing, live, connection, read_log, frame_records, verdict)
+    return verdict
+
+
+def refolding(
+    connection: psycopg.Connection[Any],
+    model: Model,
+    standing: Standing,
+    checkpoint: claims.Checkpoint | None,
+    kept: MemoryPast,
+    spoken: str | None,
+) -> PartitionFold:
+    """Make a partition ready to be folded again, from a checkpoint or from the log's beginning.
+
+    Parameters
+    ----------
+    model : Model
+        At hand; where the twins were computed with another, the ledger's configuration of it is used.
+    kept : MemoryPast
+        Takes what the twins keep from there on; whoever folds hands it each frame's effects.
+    spoken : str or None
+        The model's name at a beginning before which no change was made; None: the one at hand.
+
+    Raises
+    ------
+    SnapshotError
+        If the ledger does not keep a configuration that is needed.
+    """
+    topic, partition = standing.topic, standing.partition
+    start = 0 if checkpoint is None else checkpoint.next_offset
 
     def load(wanted: Sequence[Wanted], before: int) -> Past:
         if not start:
@@ -110,21 +150,11 @@ def _verify_partition(
         approved = changes.is_approved(connection, topic, partition, offset, data)
         return _model_named(connection, model, data.after) if approved else None
 
-    try:
-        checkpoint = claims.load_checkpoint(connection, topic, partition, start, "anchor") if start else None
-        live = (
-            claims.load_checkpoint(connection, topic, partition, standing.checkpoint) if standing.checkpoint else None
-        )
-        name = changes.first_model(connection, topic, partition) or (model.name if live is None else live.model)
-        began = _model_named(connection, model, name if checkpoint is None else checkpoint.model)
-    except SnapshotError as error:
-        verdict.difference = str(error)
-        return verdict
-    _note_program(connection, standing, verdict)
+    name = changes.first_model(connection, topic, partition) or spoken or model.name
+    began = _model_named(connection, model, name if checkpoint is None else checkpoint.model)
     fold = PartitionFold(began, topic, partition, load, model_after)
     fold.resume(claims.Claim(topic, partition, 0, standing.applied, checkpoint, standing.skipped, 0))
-    _refold(fold, kept, standing, live, connection, read_log, frame_records, verdict)
-    return verdict
+    return fold
 
 
 def _model_named(connection: psycopg.Connection[Any], model: Model, name: str) -> Model:

@@ -51,7 +51,7 @@ TIERS = [
     Tier("prometheus", "Prometheus and promtool, for the alarms and panels", _prometheus),
     Tier(
         "jax",
-        "JAX (pip install 'twinstream[jax]'), which no lock holds: 350 MB",
+        "JAX (pip install 'twinstream[jax]'); with TWINSTREAM_JAX=1 scripts/test makes an environment that has it",
         lambda: find_spec("jax") is not None,
         optional=True,
     ),

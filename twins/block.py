@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,7 @@ class Effects:
     alerts: list[Effect] = field(default_factory=list)
     requests: list[Effect] = field(default_factory=list)
     corrections: list[Effect] = field(default_factory=list)
+    consequences: list[Effect] = field(default_factory=list)
     rejects: list[Effect] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     late: list[int] = field(default_factory=list)
@@ -93,6 +94,7 @@ class Effects:
             *self.alerts,
             *self.requests,
             *self.corrections,
+            *self.consequences,
         ]
         every.sort(key=_place)
         return every
@@ -186,6 +188,13 @@ class KeepsAdvice(Protocol):
         ...
 
 
+@runtime_checkable
+class Consequent(Protocol):
+    """A model whose twins tell each other what follows for them (`Effects.consequences`)."""
+
+    consequent: Literal[True]
+
+
 class Sharing(Protocol):
     """Lets blocks that are folded at the same time do together what they compute alike, to the same bits."""
 
@@ -220,6 +229,7 @@ __all__ = [
     "Adopts",
     "Block",
     "Configured",
+    "Consequent",
     "Effects",
     "KeepsAdvice",
     "LoadPast",

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from schemas.bioreactor import ConfigurationChanged
 from schemas.errors import InputError
 from schemas.events import Event, read_record, write_headers, write_value
 from schemas.ids import event_hash
 from schemas.instants import Instant
+from schemas.partitions import OWNER_SOURCE, ConfigurationChanged
 from twins.frame import Fact, Frame, RawRecord, known_at_of
-
-SOURCE = "twinstream/owner"
 
 
 class ChangeRow(NamedTuple):
@@ -34,7 +32,7 @@ def change_row(data: ConfigurationChanged, partition: int, now: int) -> ChangeRo
     b'{"change":3,"'
     """
     name = f"change-{data.change}-{partition}-{now}"
-    event = Event(name, SOURCE, "configuration.changed", "", Instant(now), Instant(now), data)
+    event = Event(name, OWNER_SOURCE, "configuration.changed", "", Instant(now), Instant(now), data)
     return ChangeRow(write_value(event), write_headers(event))
 
 

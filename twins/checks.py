@@ -16,9 +16,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from schemas.bioreactor import ConfigurationChanged
 from schemas.effects import Effect, order_of, write_effect
 from schemas.events import Headers
+from schemas.partitions import ConfigurationChanged
 from twins.block import Adopts, Block, Effects, Model
 from twins.changing import change_row, read_change
 from twins.frame import RawRecord, read_frame
@@ -276,7 +276,9 @@ def check_all(
 def _accepted(model: Model, folded: Folded, records: Sequence[RawRecord]) -> list[RawRecord]:
     frame = read_frame(f"{model.kind}.events", 0, records)
     places = {
-        fact.offset for fact, counted in zip(frame.facts, folded.frames[0].accepted.tolist(), strict=True) if counted
+        fact.offset
+        for fact, counted in zip(frame.facts, folded.frames[0].accepted.tolist(), strict=True)
+        if counted and fact.event.subject  # what concerns a partition is no twin's fact
     }
     return [record for record in records if record.offset in places]
 

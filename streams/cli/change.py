@@ -20,7 +20,7 @@ from streams.ledger import changes
 from streams.ledger.connect import connect
 from streams.settings import Settings
 
-KIND = "bioreactor"
+KindOption = Annotated[str, typer.Option(help="Twin kind.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,13 +38,17 @@ def request(
     before: Annotated[
         str | None, typer.Option(help="The model it is to follow on; the present one without it.")
     ] = None,
+    kind: KindOption = "bioreactor",
 ) -> None:
     """Ask for a change of configuration; print its number and what would be different."""
     from streams.models import load_model
+    from twins.block import Adopts
 
-    model = load_model(KIND, config)
+    model = load_model(kind, config)
+    if not isinstance(model.empty(), Adopts):  # its record would stop every worker that comes to it
+        raise UsageError(f"expected a kind whose twins can go on with another configuration, {kind} cannot")
     with _ledger() as connection:
-        old = before or _present(connection)
+        old = before or _present(connection, kind)
         changing.keep(connection, model)
         kept, new = changes.read_configuration(connection, old), changes.read_configuration(connection, model.name)
         if kept is None or new is None:
@@ -52,7 +56,7 @@ def request(
                 f"expected a configuration that the ledger keeps, found none of {old}; start a worker once"
             )
         no = changes.request(
-            connection, kind=KIND, before=old, after=model.name, author=author.strip(), reason=reason.strip()
+            connection, kind=kind, before=old, after=model.name, author=author.strip(), reason=reason.strip()
         )
         connection.commit()
     typer.echo(f"change {no}: {old} -> {model.name}, to be approved by another person than {author.strip()}")
@@ -97,8 +101,8 @@ def show(model: Annotated[str, typer.Argument(help="A model's name, as effects c
     typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
 
-def _present(connection: psycopg.Connection[Any]) -> str:
-    found = changes.present_models(connection, input_topic(KIND).name)
+def _present(connection: psycopg.Connection[Any], kind: str) -> str:
+    found = changes.present_models(connection, input_topic(kind).name)
     if len(found) != 1:
         raise UsageError(
             f"expected one model for all partitions, found {', '.join(found) or 'none'}; say which with --before"

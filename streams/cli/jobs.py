@@ -25,11 +25,15 @@ def job_worker(
     kinds: Annotated[
         list[str] | None, typer.Option(help="Only jobs of this kind; may be given several times. All without it.")
     ] = None,
+    until_idle: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="End with 0 once no job came for so many seconds; without it never."),
+    ] = None,
 ) -> None:
     """Answer re-simulations: one role for its own process or host, as many of them as there is work for."""
     from streams.jobs.serve import run_job_worker  # numpy and the log's writers load only where they are needed
 
     settings = Settings()
     with database(settings) as uri:
-        code = run_job_worker(settings, uri, devices, slots, kinds or ())
+        code = run_job_worker(settings, uri, devices, slots, kinds or (), until_idle)
     raise typer.Exit(code)

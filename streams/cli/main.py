@@ -7,7 +7,21 @@ import sys
 import typer
 
 from schemas.errors import TwinstreamError, UsageError
-from streams.cli import alarms, calibrate, change, golden, inspect, jobs, offline, report, roles, simulate, sources
+from streams.cli import (
+    alarms,
+    calibrate,
+    change,
+    explain,
+    golden,
+    inspect,
+    jobs,
+    lineage,
+    offline,
+    report,
+    roles,
+    simulate,
+    sources,
+)
 from streams.cli.say import complain
 from streams.supervisor import follow_supervisor
 
@@ -32,7 +46,9 @@ alarms.register(app)
 report.register(app)
 change.register(app)
 inspect.register(app)
+explain.register(app)
 jobs.register(app)
+lineage.register(app)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -68,6 +69,7 @@ def up(
         _announce(settings, supervisor)
         if jobs:  # once all else runs: its engines take a while to load, and nobody waits for them
             supervisor.add(_job_role(environment))
+        supervisor.add(_quiet(Role("lineage", ["lineage"], environment=environment)))
         code = supervisor.run()
     say("stopped")
     raise typer.Exit(code)
@@ -131,10 +133,13 @@ def _source_role(
 
 
 def _job_role(environment: dict[str, str]) -> Role:
-    """One slot; the metrics port is the worker's."""
-    return Role(
-        "job-worker", ["job-worker", "--slots", "1"], environment={**environment, "TWINSTREAM_METRICS_PORT": "0"}
-    )
+    """One slot."""
+    return _quiet(Role("job-worker", ["job-worker", "--slots", "1"], environment=environment))
+
+
+def _quiet(role: Role) -> Role:
+    """Let a role serve no metrics: the port is the worker's."""
+    return replace(role, environment={**role.environment, "TWINSTREAM_METRICS_PORT": "0"})
 
 
 def _announce(settings: Settings, supervisor: Supervisor) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import psycopg
 import structlog
 
-from schemas.bioreactor import ConfigurationChanged
+from schemas.partitions import ConfigurationChanged
 from streams import changing
 from streams.ledger import changes, claims
 from twins.block import Model
@@ -62,7 +62,7 @@ class Configurations:
         before = kept
         due = self._ask(lambda connection: changes.due_change(connection, *place, before, self._model.name))
         if due is None:
-            raise changes.refusal(before, self._model.name)
+            raise changes.refusal(self._model.kind, before, self._model.name)
         log.warning("an approved change is due", partition=claim.partition, change=due.change, after=due.after)
         model = self._named(before)
         self.due[claim.partition] = due

@@ -1,7 +1,7 @@
-"""The engine of a worker: the partitions it owns, folded on one thread, committed on another.
+"""The engine of one family: the partitions of its topic that a worker owns, folded on one thread, committed on another.
 
 Faust calls it through `streams/app.py`; it knows nothing of Faust. Everything here but `submit`-side waiting
-runs on the fold thread, so no lock guards the partitions.
+runs on the fold thread, so no lock guards the partitions. What families share stands in `engines.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from streams.engine.configurations import Configurations
 from streams.engine.lanes import Lanes
 from streams.engine.partition import PartitionFold
 from streams.ledger import claims
-from streams.ledger.commit import Committer, Outputs, Step
+from streams.ledger.commit import Step
 from streams.ledger.connect import away, blames_record, connect
 from streams.ledger.folded import Folded
 from streams.ledger.memory import load_past
@@ -57,6 +57,12 @@ class Engine:
 
     Parameters
     ----------
+    commits : CommitThread
+        Commits what is folded; this engine hears of it through `committed` and `commit_failed`.
+    lanes : Lanes
+        Take the folds of several partitions in turns.
+    checkpoint_bytes : dict
+        Sizes of the newest checkpoints by topic and partition, of all families.
     end_process : callable
         Called with an exit code when going on would be wrong; it does not return.
     leaving : callable
@@ -71,14 +77,14 @@ class Engine:
         uri: str,
         topic: str,
         model: Model,
-        outputs: Outputs,
+        commits: CommitThread,
+        lanes: Lanes,
+        checkpoint_bytes: dict[tuple[str, int], int],
         metrics: Metrics,
         owner: str,
         checkpoint_seconds: float,
-        pending_records: int,
         frame_records: int,
         end_process: Callable[[int], None],
-        after_commit: Callable[[], None] = lambda: None,
         leaving: Callable[[], bool] = lambda: False,
         at_step: Step = _no_step,
     ) -> None:
@@ -90,12 +96,11 @@ class Engine:
         self._checkpoint_seconds = checkpoint_seconds
         self._careful_records = 2 * frame_records
         self._end_process = end_process
-        self._after_commit = after_commit
         self._step = at_step
         self._partitions: dict[int, PartitionFold] = {}
-        self._lanes = Lanes()
+        self._lanes = lanes
         self._checkpoint_due: dict[int, float] = {}
-        self._checkpoint_bytes: dict[int, int] = {}
+        self._checkpoint_bytes = checkpoint_bytes
         self._checkpointed: dict[int, int] = {}
         self._owned: set[int] = set()
         self.configurations = Configurations(topic, model, self._asked)
@@ -105,34 +110,18 @@ class Engine:
         self._leaving = leaving
         self.applied: dict[int, int] = {}
         self.moved_at = time.monotonic()
-        self._commits = CommitThread(
-            uri,
-            Committer(model.kind, outputs, at_step),
-            metrics,
-            owner,
-            pending_records,
-            self._committed,
-            self._commit_failed,
-        )
-
-    def start(self) -> None:
-        """Begin committing."""
-        self._commits.start()
+        self._commits = commits
 
     def interrupt(self) -> None:
-        """Let nothing wait for the database any more, before `stop`. From any thread."""
+        """Let nothing wait for the database any more, before `last_checkpoints`. From any thread."""
         self._stopping = True
-        self._commits.interrupt()
 
-    def stop(self, timeout: float) -> None:
-        """Commit what is folded, with a last checkpoint of each partition owned, and end, within the time given."""
+    def last_checkpoints(self) -> None:
+        """Hand over the state of each partition owned, where it moved since its newest checkpoint."""
         for partition in sorted(self._owned):
             fold = self._partitions[partition]
             if fold.next_offset != self._checkpointed.get(partition):
                 self._commits.submit(self._checkpoint_alone(fold))
-        self._commits.stop(timeout)
-        self._lanes.close()
-        self._disconnect()
 
     def claim(self, partitions: Iterable[int]) -> dict[int, int]:
         """Take partitions; give the offset to fold each from. Waits for the database as long as it takes."""
@@ -151,7 +140,7 @@ class Engine:
                     raise
                 self._metrics.database_up.set(0)
                 log.warning("database away; cannot claim yet", error=str(error).strip()[:200])
-                self._disconnect()
+                self.disconnect()
                 time.sleep(_RETRY_SECONDS)
         else:
             return {}
@@ -262,14 +251,13 @@ class Engine:
         """Give the owned partitions whose twins want to hear that time passed. On the fold thread."""
         return sorted(number for number in self._owned if self._partitions[number].block.on_wall_clock())
 
-    @property
-    def database_up(self) -> bool:
-        """Whether the last commit round found the database."""
-        return self._commits.database_up
-
     def lag_moved(self) -> float:
-        """Seconds since something was last committed."""
+        """Seconds since something was last committed, or nothing waited."""
         return time.monotonic() - self.moved_at
+
+    def nothing_waits(self) -> None:
+        """Take note that all records are committed: a family that hears little has not stalled when one comes."""
+        self.moved_at = time.monotonic()
 
     def failed(self, partition: int | None, error: BaseException) -> None:
         """Note the failure in the ledger, so that a second one is folded with care; then end the process.
@@ -326,7 +314,7 @@ class Engine:
         folded.checkpoint = fold.checkpoint()
         self._checkpoint_due[fold.partition] = started + self._checkpoint_seconds
         self._checkpointed[fold.partition] = fold.next_offset
-        self._checkpoint_bytes[fold.partition] = len(folded.checkpoint.body)
+        self._checkpoint_bytes[self.topic, fold.partition] = len(folded.checkpoint.body)
         self._metrics.checkpoint_seconds.observe(time.monotonic() - started)
         self._metrics.checkpoint_bytes.set(sum(self._checkpoint_bytes.values()))
         self._metrics.twins.labels(self._model.kind).set(
@@ -354,12 +342,12 @@ class Engine:
                     raise
                 self._metrics.backpressure.set(1)
                 log.warning("database away; cannot ask it yet", error=str(error).strip()[:200])
-                self._disconnect()
+                self.disconnect()
                 time.sleep(_RETRY_SECONDS)
         raise InterruptedError("told to stop while waiting for the database; the frame is folded at the next start")
 
-    def _committed(self, round_: list[Folded]) -> None:
-        """Count a committed round. On the commit thread."""
+    def committed(self, round_: list[Folded]) -> None:
+        """Count what a committed round holds of this topic. On the commit thread."""
         now = time.time()
         self.moved_at = time.monotonic()
         metrics = self._metrics
@@ -382,20 +370,20 @@ class Engine:
                     metrics.duplicates.labels(self.topic).inc()
                 else:
                     metrics.records_refused.labels(self.topic, reject.data["reason"]).inc()
-        self._after_commit()
 
-    def _commit_failed(self, error: BaseException, guilty: Folded | None) -> None:
+    def commit_failed(self, error: BaseException, guilty: Folded | None) -> None:
         if isinstance(error, StaleEpochError) and (self._stopping or self._leaving()):
             log.info("another worker took over while this one stops; it folds what is left", reason=str(error))
             return
         self._fail(None if guilty is None else guilty.frame.partition, error, guilty)
 
+    def disconnect(self) -> None:
+        """End the session with the ledger; what asks it later opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._uri, name=self._owner)
         return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

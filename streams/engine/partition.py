@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import msgspec
 
-from schemas.bioreactor import ConfigurationChanged
 from schemas.effects import Effect, RejectData
 from schemas.errors import SnapshotError, printable
 from schemas.ids import effect_id
 from schemas.instants import Instant, format_instant
+from schemas.partitions import ConfigurationChanged
 from streams.ledger.claims import Checkpoint, Claim
 from streams.ledger.connect import blames_record
 from streams.ledger.folded import Changed, Folded, Skip

@@ -10,10 +10,11 @@ import msgspec
 
 from schemas.effects import Effect, write_effect
 from schemas.events import EVENTS, Event, write_headers
-from schemas.instants import Instant, format_instant, parse_instant
+from schemas.instants import format_instant, instant_of
 from schemas.jobs import PRIORITIES, Provenance, ResimulationRequest, ResimulationResult
 from schemas.topics import TOPICS
-from streams.jobs.content import read_spec
+from streams.jobs.content import facts_of, read_spec
+from streams.jobs.engines import tells_twin
 from streams.ledger.folded import Output
 
 SOURCE = "twinstream/jobs"
@@ -76,9 +77,14 @@ def repeated(result: bytes, job: str, source: str, facts: Sequence[str]) -> byte
 
 
 def messages(job: Job, result: bytes, *, to_twin: bool) -> list[Output]:
-    """Make the messages of an answer: on `resim.results`, and for the twin where its kind knows the event."""
+    """Make the messages of an answer: on `resim.results`, and for the twin where its kind knows the event.
+
+    A twin hears what it asked itself; of what a person asked, only what twins read (`EngineEntry.tells_twin`): it would
+    refuse the rest as not asked for.
+    """
     found = [_message(job, RESULTS, "resim.result", result)]
     event, topic = f"{job.twin_kind}.resimulated", f"{job.twin_kind}.events"
+    to_twin = to_twin and (bool(facts_of(job.id)) or tells_twin(job.kind))
     if to_twin and event in EVENTS and topic in TOPICS:
         found.append(_message(job, topic, event, result))
     return found
@@ -90,14 +96,14 @@ def dead_letter(job: Job) -> Output:
         spec=read_spec(job.spec),
         reason="; ".join(job.reasons)[:1000],
         priority=PRIORITIES[job.priority],
-        deadline=None if job.deadline is None else format_instant(_instant(job.deadline)),
+        deadline=None if job.deadline is None else format_instant(instant_of(job.deadline)),
         content_hash=job.content_hash.hex(),
         tenant=job.tenant,
-        past_from=None if job.past_from is None else format_instant(_instant(job.past_from)),
+        past_from=None if job.past_from is None else format_instant(instant_of(job.past_from)),
     )
-    at = format_instant(_instant(job.event_time))
+    at, now = format_instant(instant_of(job.event_time)), format_instant(instant_of(job.now))
     effect = Effect(
-        job.id, "request", "advisory", job.twin_kind, job.twin_key, at, format_instant(_instant(job.now)), job.asked_by,
+        job.id, "request", "advisory", job.twin_kind, job.twin_key, at, now, job.asked_by,
         msgspec.to_builtins(request),
     )  # fmt: skip
     why = Refusal("failed", "a job that ends with an answer", job.error, "job", "see the error, then ask again")
@@ -138,9 +144,5 @@ def letter(name: str, key: bytes | None, value: bytes, why: Refusal, time: str, 
 
 
 def _message(job: Job, topic: str, kind: str, value: bytes) -> Output:
-    event = Event(job.id, SOURCE, kind, job.twin_key, _instant(job.event_time), _instant(job.now), None)
+    event = Event(job.id, SOURCE, kind, job.twin_key, instant_of(job.event_time), instant_of(job.now), None)
     return Output(job.id, topic, job.twin_key.encode(), value, write_headers(event))
-
-
-def _instant(at: datetime) -> Instant:
-    return parse_instant(at.isoformat())

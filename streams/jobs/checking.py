@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from schemas.errors import InvalidFieldError, printable
 from schemas.ids import check_id
-from schemas.instants import parse_instant
+from schemas.instants import moment_of, parse_instant
 from schemas.jobs import PRIORITIES
 from streams.jobs.content import canonical_spec, content_hash, facts_of
 from streams.jobs.ports import Asked
@@ -15,7 +15,6 @@ from streams.jobs.slots import MOST_REASON_CHARACTERS, SlotJob
 
 MOST_SPEC_BYTES = 1 << 20  # as a record of the log
 MOST_TENANT_CHARACTERS = 64
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -47,8 +46,8 @@ def check(asked: Asked) -> Checked:
         raise InvalidFieldError(
             expected=f"a specification of at most {MOST_SPEC_BYTES} bytes", received=f"{len(body)}", where="spec"
         )
-    deadline = None if request.deadline is None else _moment(request.deadline, "deadline")
-    past_from = None if request.past_from is None else _moment(request.past_from, "past_from")
+    deadline = None if request.deadline is None else moment_of(parse_instant(request.deadline, "deadline"))
+    past_from = None if request.past_from is None else moment_of(parse_instant(request.past_from, "past_from"))
     facts = facts_of(asked.id)
     # what is handed the past of nobody knows when is never the same as another
     known = facts or (asked.id,)
@@ -68,7 +67,3 @@ def _check_tenant(tenant: str) -> None:
             received=repr(tenant)[:80],
             where="tenant",
         )
-
-
-def _moment(text: str, where: str) -> datetime:
-    return _EPOCH + timedelta(microseconds=parse_instant(text, where))

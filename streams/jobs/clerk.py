@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from schemas.errors import printable
+from streams.jobs.ledger_thread import LedgerThread
 from streams.jobs.ports import Checkpoint, Claimed, Finished, JobLedger, Lease, Progress, Verdict
 from streams.ledger.connect import away
 from twins.block import Memory
@@ -100,18 +101,23 @@ class Clerk:
         lease_seconds: float,
         renew_seconds: float,
     ) -> None:
-        self._worker, self._open, self._load_past, self._wake = worker, open_ledger, load_past, wake
+        self._worker, self._load_past, self._wake = worker, load_past, wake
         self._lease_seconds, self._renew_seconds = lease_seconds, renew_seconds
         self._changed = threading.Condition()
         self._held: dict[Lease, _Held] = {}
         self._wanted: dict[int, Wanted] = {}
         self._news: deque[Granted | Wished] = deque()
         self._look = True  # there may be something to claim
+        self._nothing_since: float | None = None  # since when the ledger had nothing for us, and nothing is held
         self._claiming = True
         self._closing = False
         self._renewed = 0.0
-        self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
+        self._thread = LedgerThread("clerk", open_ledger, self._serve, wake)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended it before its time."""
+        return self._thread.error
 
     def start(self) -> None:
         """Begin."""
@@ -187,23 +193,17 @@ class Clerk:
         with self._changed:
             return not self._held
 
+    def nothing_for(self) -> float:
+        """Give for how long [s] nothing is held, and every claim that the ledger answered came back empty."""
+        with self._changed:
+            return 0.0 if self._nothing_since is None else time.monotonic() - self._nothing_since
+
     def close(self, timeout: float) -> None:
         """End, once what waits is committed, or after `timeout` seconds."""
         with self._changed:
             self._claiming, self._closing = False, True
             self._changed.notify()
         self._thread.join(timeout)
-
-    def _run(self) -> None:
-        try:
-            ledger = self._open()
-            try:
-                self._serve(ledger)
-            finally:
-                ledger.close()
-        except BaseException as error:
-            self.error = error
-            self._wake()
 
     def _serve(self, ledger: JobLedger) -> None:
         pause = 0.0
@@ -344,18 +344,22 @@ class Clerk:
             for (kinds, device), free in groups.items():
                 asked = time.monotonic()
                 for held in self._hold(
-                    ledger.claim(self._worker, kinds, [device], len(free), self._lease_seconds), asked
+                    ledger.claim(self._worker, kinds, device, len(free), self._lease_seconds), asked
                 ):
                     self._grant(ledger, held, free.pop(0))
         except Exception:
             with self._changed:
-                self._look = True
+                self._look, self._nothing_since = True, None
             raise
+        with self._changed:
+            self._nothing_since = None if self._held else self._nothing_since or time.monotonic()
 
     def _hold(self, claimed: Sequence[Claimed], asked: float) -> list[_Held]:
         every = [_Held(one, asked + self._lease_seconds, asked, Progress(one.lease, 0.0)) for one in claimed]
         with self._changed:
             self._held.update({held.claimed.lease: held for held in every})
+            if every:
+                self._nothing_since = None
         return every
 
     def _grant(self, ledger: JobLedger, held: _Held, place: int) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from streams.jobs.ledger_thread import LedgerThread
 from streams.jobs.ports import JobLedger
 from streams.ledger.connect import away
 
@@ -19,10 +20,14 @@ class Ears:
     def __init__(
         self, open_ledger: Callable[[], JobLedger], look: Callable[[], None], *, reap_seconds: float = 5.0
     ) -> None:
-        self._open, self._look, self._reap_seconds = open_ledger, look, reap_seconds
+        self._look, self._reap_seconds = look, reap_seconds
         self._stopped = threading.Event()
-        self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="job-ears", daemon=True)
+        self._thread = LedgerThread("job-ears", open_ledger, self._serve, look)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended it before its time."""
+        return self._thread.error
 
     def start(self) -> None:
         """Begin."""
@@ -32,16 +37,6 @@ class Ears:
         """End."""
         self._stopped.set()
         self._thread.join(timeout)
-
-    def _run(self) -> None:
-        try:
-            ledger = self._open()
-            try:
-                self._serve(ledger)
-            finally:
-                ledger.close()
-        except BaseException as error:
-            self.error = error
 
     def _serve(self, ledger: JobLedger) -> None:
         reaped = 0.0

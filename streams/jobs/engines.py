@@ -28,6 +28,8 @@ class EngineEntry:
     memory_mb: int = 4096
     silent_seconds: float = 120.0  # without progress for so long, its process is ended
     packages: tuple[str, ...] = ("numpy", "scipy")  # whose versions decide its numbers
+    tells_twin: bool = True  # False: a person's question is answered to people alone, no twin reads it
+    names_run: bool = False  # `inputs.batch` of its specification names the run it is about
 
 
 OURS = (
@@ -37,10 +39,29 @@ OURS = (
         "supersede",
         "prefers_gpu",
         packages=("numpy", "scipy", "jax", "jaxlib"),
+        names_run=True,
     ),
-    EngineEntry("bioreactor.reestimate", "twins.bioreactor.reestimate:Reestimate", "supersede"),
+    EngineEntry("enrollment", "twins.enrollment.course:EnrollmentCourse", "supersede"),
     EngineEntry(
-        "md", "twins.molecule.dynamics:MolecularDynamics", "finish", "prefers_gpu", 8192, 300.0, ("numpy", "openmm")
+        "supply",
+        "twins.supply.network:SupplyNetwork",
+        "supersede",
+        packages=("numpy", "scipy", "numba"),
+        tells_twin=False,
+    ),
+    EngineEntry("bioreactor.reestimate", "twins.bioreactor.reestimate:Reestimate", "supersede", names_run=True),
+    EngineEntry(
+        "supply.plan", "twins.supply.planning:SupplyPlan", "supersede", packages=("numpy", "ortools"), tells_twin=False
+    ),
+    EngineEntry(
+        "md",
+        "twins.molecule.dynamics:MolecularDynamics",
+        "finish",
+        "prefers_gpu",
+        8192,
+        300.0,
+        ("numpy", "openmm"),
+        tells_twin=False,
     ),
 )
 
@@ -51,6 +72,19 @@ def engines() -> dict[str, EngineEntry]:
     for entry in metadata.entry_points(group=GROUP):
         found.setdefault(entry.name, EngineEntry(entry.name, entry.value))
     return found
+
+
+@cache
+def tells_twin(kind: str) -> bool:
+    """Tell whether a twin reads an engine's answers to what a person asked; of one that is not known here it may.
+
+    Examples
+    --------
+    >>> tells_twin("bioreactor"), tells_twin("md"), tells_twin("nobody's")
+    (True, False, True)
+    """
+    entry = engines().get(kind)
+    return entry is None or entry.tells_twin
 
 
 @cache

@@ -10,12 +10,11 @@ import psycopg
 
 from schemas.errors import LedgerError, printable
 from streams.jobs.answers import MOST_RESULT_BYTES, Job, dead_letter, messages, unanswered
-from streams.jobs.ports import MOST_FAILURES, Finished, Lease
+from streams.jobs.ports import MOST_DOCUMENT_BYTES, MOST_FAILURES, Finished, Lease
 from streams.jobs.rows import CHARGED, COLUMNS, FENCE, RETURNED
 from streams.ledger import audit
 from streams.ledger.folded import Output
 
-MOST_DOCUMENT_BYTES = 256 << 20  # as JSON; PostgreSQL keeps a value below 1 GiB
 MOST_ERROR_CHARACTERS = 2000
 MOST_LOST = 10  # leases run out in a row without a checkpoint: such a job takes its worker with it
 WAIT_SECONDS = 2.0  # after the first failure, twice as long after each further

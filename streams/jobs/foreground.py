@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -11,13 +11,20 @@ from schemas.jobs import SimulationSpec
 from streams.jobs.devices import places
 from streams.jobs.engines import EngineEntry, load_engine
 from streams.jobs.work import Pace, Task, Wish, carry_out, write_answer
+from twins.block import Memory
 from twins.engine import Standing
 
 
 def run_here(
-    kind: str, spec: SimulationSpec, entries: Mapping[str, EngineEntry], told: Callable[[Standing], None]
+    kind: str,
+    spec: SimulationSpec,
+    entries: Mapping[str, EngineEntry],
+    told: Callable[[Standing], None],
+    past: Sequence[Memory] = (),
 ) -> bytes:
     """Carry a job out, and give its whole answer: JSON of `summary`, `document` and how they came to be.
+
+    `past` is what the ledger keeps of the twin, where its request asked for that.
 
     Raises
     ------
@@ -29,7 +36,7 @@ def run_here(
     if spec.kind != kind:
         raise SettingsError(f"expected a specification of kind {kind}, received one of {spec.kind!r}")
     place = places("cpu" if entries[kind].needs == "cpu" else "auto", 1)[0]
-    found = carry_out(load_engine(entries[kind]), Task(spec, place.device), _Alone(told), Pace())
+    found = carry_out(load_engine(entries[kind]), Task(spec, place.device, past), _Alone(told), Pace())
     assert found is not None, "nobody wished it to stop"
     summary, document = write_answer(kind, found.answer)
     answer = {

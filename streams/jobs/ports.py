@@ -19,6 +19,9 @@ LEASE_SECONDS = 30.0
 HEARTBEAT_SECONDS = 10.0
 MOST_FAILURES = 3  # of one job; then it goes to the dead letters
 MOST_CHECKPOINT_BYTES = 64 << 20
+# Of an answer, whole, as JSON: what an engine may say, what the ledger takes and what is unzipped for a reader. It
+# travels as one frame of the pipe and one value of a row, in memory at each (assumed: far above our largest answers).
+MOST_DOCUMENT_BYTES = 64 << 20
 KEPT_CHECKPOINTS = 2
 
 Outcome = Literal["queued", "duplicate", "cached", "extended", "superseded_older", "refused"]
@@ -116,14 +119,12 @@ class JobLedger(Protocol):
         ...
 
     def claim(
-        self,
-        worker: str,
-        kinds: Sequence[str],
-        devices: Sequence[DeviceKind],
-        most: int,
-        seconds: float = LEASE_SECONDS,
+        self, worker: str, kinds: Sequence[str], device: DeviceKind, most: int, seconds: float = LEASE_SECONDS
     ) -> list[Claimed]:
-        """Take the next jobs: by rank, fair between tenants, earliest deadline first, within budgets."""
+        """Take the next jobs: by rank, fair between tenants, earliest deadline first, within budgets.
+
+        They are noted to run on `device` until their answers say better.
+        """
         ...
 
     def renew(self, worker: str, told: Sequence[Progress], seconds: float = LEASE_SECONDS) -> dict[Lease, Verdict]:

@@ -9,14 +9,12 @@ from typing import Any, Literal
 import msgspec
 
 from schemas.errors import LedgerError
-from schemas.jobs import PRIORITIES, Priority
+from schemas.jobs import PRIORITIES, JobState, Priority
+from streams.jobs.ports import MOST_DOCUMENT_BYTES
 from streams.ledger.reads import Connection, read_cursor, text_of, write_cursor
 
-JobState = Literal["queued", "running", "done", "failed", "cancelled", "superseded"]
-JOB_STATES: tuple[JobState, ...] = ("queued", "running", "done", "failed", "cancelled", "superseded")
 Order = Literal["newest", "next"]
 LARGEST_PAGE = 500
-MOST_DOCUMENT_BYTES = 256 << 20  # unzipped; a larger one is no answer of ours (assumed: a hundred times the largest)
 
 # Infinite times are left out: the driver cannot hold them.
 _COLUMNS = """

@@ -71,9 +71,8 @@ async def _spent(connection: Connection) -> list[dict[str, Any]]:
 
 async def _budgets(connection: Connection) -> list[dict[str, Any]]:
     rows = await connection.execute(
-        "select tenant, kind, seconds_per_hour, most_seconds, least(most_seconds,"
-        " left_seconds + seconds_per_hour * extract(epoch from now() - filled_at)::float8 / 3600) as left_seconds"
-        " from job_budget order by 1, 2 limit %s",
+        "select b.tenant, b.kind, b.seconds_per_hour, b.most_seconds, job_budget_left(b) as left_seconds"
+        " from job_budget b order by 1, 2 limit %s",
         (MOST_BUDGETS,),
     )
     return [dict(row) for row in await rows.fetchall()]

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from schemas.effects import Effect
 from schemas.errors import InvalidFieldError, MalformedError, UnknownTypeError
 from schemas.events import LARGEST_RECORD
-from schemas.instants import parse_instant
+from schemas.instants import moment_of, parse_instant
 from schemas.jobs import ResimulationRequest
 from streams.jobs.engines import EngineEntry
 from streams.jobs.ports import Asked
 from twins.frame import RawRecord
 
 _LINE = msgspec.json.Decoder(Effect)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read_request(record: RawRecord, place: str, engines: Mapping[str, EngineEntry]) -> Asked:
@@ -57,7 +55,7 @@ def read_request(record: RawRecord, place: str, engines: Mapping[str, EngineEntr
             where="spec.kind",
             advice="install its plug-in beside the dispatcher too",
         )
-    event_time = _EPOCH + timedelta(microseconds=parse_instant(effect.event_time, "event_time"))
+    event_time = moment_of(parse_instant(effect.event_time, "event_time"))
     return Asked(effect.id, effect.twin, effect.key, effect.model, event_time, request, entry.overlap, place)
 
 

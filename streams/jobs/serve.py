@@ -29,8 +29,15 @@ from streams.worker_health import HealthServer
 log = structlog.get_logger("twinstream.jobs")
 
 
-def run_job_worker(settings: Settings, uri: str, devices: str, slots: int | None, kinds: Sequence[str]) -> int:
-    """Run a job worker until it is told to stop; give the exit code.
+def run_job_worker(
+    settings: Settings,
+    uri: str,
+    devices: str,
+    slots: int | None,
+    kinds: Sequence[str],
+    until_idle: float | None = None,
+) -> int:
+    """Run a job worker until it is told to stop, or had nothing to do for `until_idle` seconds; give the exit code.
 
     Raises
     ------
@@ -48,6 +55,7 @@ def run_job_worker(settings: Settings, uri: str, devices: str, slots: int | None
         entries,
         lambda: JobStore(uri, make_outputs(settings.broker, uri)),
         lambda claimed: read_past(uri, claimed),
+        idle_seconds=until_idle,
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

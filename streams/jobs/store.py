@@ -90,17 +90,11 @@ class JobStore:
         return said
 
     def claim(
-        self,
-        worker: str,
-        kinds: Sequence[str],
-        devices: Sequence[DeviceKind],
-        most: int,
-        seconds: float = LEASE_SECONDS,
+        self, worker: str, kinds: Sequence[str], device: DeviceKind, most: int, seconds: float = LEASE_SECONDS
     ) -> list[Claimed]:
-        """See JobLedger. A job is noted to run on the first of `devices` until its answer says better."""
+        """See JobLedger."""
         if most <= 0 or not kinds:
             return []
-        device = devices[0] if devices else "cpu"
         claimed = leases.claim(self._connection(), worker, kinds, device, most, seconds)
         self._step("claimed")
         return claimed

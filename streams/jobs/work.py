@@ -16,11 +16,10 @@ import msgspec
 
 from schemas.errors import SettingsError, SnapshotError
 from schemas.jobs import MOST_SUMMARY_BYTES, SimulationSpec
-from streams.jobs.ports import MOST_CHECKPOINT_BYTES, Checkpoint
+from streams.jobs.ports import MOST_CHECKPOINT_BYTES, MOST_DOCUMENT_BYTES, Checkpoint
 from twins.block import Memory
 from twins.engine import Answer, Device, Engine, Run, Standing
 
-MOST_DOCUMENT_BYTES = 64 << 20
 Wish = Literal["go_on", "stop", "stop_and_keep"]
 
 
@@ -165,4 +164,4 @@ def _json(kind: str, what: str, value: dict[str, Any], most: int) -> bytes:  # A
     return text
 
 
-__all__ = ["MOST_DOCUMENT_BYTES", "Found", "Listener", "Pace", "Task", "Wish", "carry_out", "write_answer"]
+__all__ = ["Found", "Listener", "Pace", "Task", "Wish", "carry_out", "write_answer"]

@@ -45,6 +45,8 @@ class Worker:
         Makes a `JobLedger`; called once in each of two threads.
     load_past : callable
         Gives what the ledger keeps of a twin, as a job asked for it.
+    idle_seconds : float, optional
+        `run` ends by itself once the job ledger has had nothing for this worker for so long [s]; None: never.
     """
 
     def __init__(
@@ -59,12 +61,13 @@ class Worker:
         pace: Pace | None = None,
         metrics: JobMetrics | None = None,
         reap_seconds: float = 5.0,
+        idle_seconds: float | None = None,
     ) -> None:
         if not entries:
             raise SettingsError("expected at least one kind to serve, received none; see --kinds")
         limits = limits or Limits()
         self.metrics = metrics or JobMetrics()
-        self._limits = limits
+        self._limits, self._idle_seconds = limits, idle_seconds
         self._heard, self._wakes = os.pipe()
         for end in (self._heard, self._wakes):
             os.set_blocking(end, False)
@@ -100,11 +103,14 @@ class Worker:
         return all(slot.ready or slot.out for slot in self.slots)
 
     def run(self) -> int:
-        """Run jobs until told to stop; give the exit code. Engine processes live as long as the thread that calls."""
+        """Run jobs until told to stop, or idle for as long as was asked for; give the exit code.
+
+        Engine processes live as long as the thread that calls.
+        """
         self._clerk.start()
         self._ears.start()
         try:
-            while not self._stop and self._well():
+            while not self._stop and self._well() and not self._idle_long():
                 self._turn()
             return self._leave()
         finally:
@@ -118,6 +124,13 @@ class Worker:
             if error is not None:
                 log.error("the worker ends", error=f"{type(error).__name__}: {error}"[:500])
                 return False
+        return True
+
+    def _idle_long(self) -> bool:
+        """Whether nothing came for so long that this worker is to end. A ledger that is away said nothing of that."""
+        if self._idle_seconds is None or self._clerk.nothing_for() < self._idle_seconds:
+            return False
+        log.info("nothing to do; the worker ends", idle_seconds=self._idle_seconds)
         return True
 
     def _turn(self) -> None:

@@ -37,6 +37,12 @@ def anchored_standings(connection: psycopg.Connection[Any], topic: str, *, gaple
     ]
 
 
+def folded_topics(connection: psycopg.Connection[Any]) -> list[str]:
+    """Name the topics of which records were folded."""
+    rows = connection.execute("select distinct topic from applied where next_offset > 0 order by 1").fetchall()
+    return [topic for (topic,) in rows]
+
+
 def program_of(connection: psycopg.Connection[Any], topic: str, partition: int) -> dict[str, str]:
     """What computed the live checkpoint of a partition."""
     row = connection.execute(

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import psycopg
 
-from schemas.bioreactor import ConfigurationChanged
 from schemas.errors import SnapshotError, UsageError
+from schemas.partitions import ConfigurationChanged
 from streams.ledger import audit
 from streams.ledger.program import PROGRAM
 
@@ -195,11 +195,12 @@ def present_models(connection: psycopg.Connection[Any], topic: str) -> list[str]
     return [name for (name,) in rows]
 
 
-def refusal(kept: str, wanted: str) -> SnapshotError:
+def refusal(kind: str, kept: str, wanted: str) -> SnapshotError:
     """Say why a worker cannot start with a configuration, and what to do."""
     return SnapshotError(
         f"expected twins computed with {wanted}, found twins computed with {kept}, and no approved change from one to"
-        " the other; ask for it: `twinstream change request --config FILE --author NAME --reason TEXT`, have another"
+        f" the other; ask for it: `twinstream change request --kind {kind} --config FILE --author NAME --reason TEXT`,"
+        " have another"
         f" person run `twinstream change approve`, and start again; or start as before: `twinstream change show {kept}`"
     )
 

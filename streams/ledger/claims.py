@@ -199,8 +199,12 @@ def note_trouble(connection: psycopg.Connection[Any], topic: str, partition: int
 
 
 def needed_offsets(connection: psycopg.Connection[Any]) -> dict[tuple[str, int], int]:
-    """Give, per topic and partition, the oldest offset that a restart may still have to fold."""
-    rows = connection.execute("select topic, partition, least(checkpoint_offset, next_offset) from applied").fetchall()
+    """Give, per topic and partition, the oldest offset that a restart may still fold, or the lineage still read."""
+    rows = connection.execute(
+        "select topic, partition, min(needed) from (select topic, partition, least(checkpoint_offset, next_offset)"
+        " as needed from applied union all select topic, partition, next_offset from lineage_applied) both_readers"
+        " group by topic, partition"
+    ).fetchall()
     return {(topic, partition): offset for topic, partition, offset in rows}
 
 

@@ -54,18 +54,18 @@ class Committer:
         "committed",
     )
 
-    def __init__(self, kind: str, outputs: Outputs, at_step: Step = _no_step) -> None:
-        self._kind = kind
+    def __init__(self, outputs: Outputs, at_step: Step = _no_step) -> None:
         self._outputs = outputs
         self._step = at_step
         self._partitions = Partitions()
-        self._numbers = Numbers(kind)
+        self._numbers: dict[str, Numbers] = {}  # by twin kind
         self._present = Present()
         self._anchored: dict[tuple[str, int], int] = {}
 
     def forget(self) -> None:
         """Drop what was learnt inside a transaction that may not have become durable."""
-        self._numbers.forget()
+        for numbers in self._numbers.values():
+            numbers.forget()
         self._partitions.forget()
         self._anchored.clear()
 
@@ -140,11 +140,21 @@ class Committer:
 
     def _learn(self, connection: psycopg.Connection[Any], fresh: Sequence[Fresh]) -> None:
         """Have a number for every twin that is written about."""
+        by_kind: dict[str, list[Fresh]] = {}
+        for one in fresh:
+            by_kind.setdefault(one.kind, []).append(one)
+        for kind, frames in by_kind.items():
+            if kind not in self._numbers:
+                self._numbers[kind] = Numbers(kind)
+            self._learn_kind(connection, self._numbers[kind], frames)
+
+    @staticmethod
+    def _learn_kind(connection: psycopg.Connection[Any], numbers: Numbers, fresh: Sequence[Fresh]) -> None:
         new: dict[str, int] = {}  # with its partition
         asked: set[str] = set()
         for one in fresh:
             keys = one.columns.keys
-            for place in self._numbers.unknown(keys):
+            for place in numbers.unknown(keys):
                 if one.accepted[place] and keys[place]:
                     new.setdefault(keys[place], one.frame.partition)
             for memory in one.memory:
@@ -156,21 +166,21 @@ class Committer:
                     said.effect.key
                 ):  # time that passed may make a twin speak of whom nothing was heard since the start
                     new.setdefault(said.effect.key, one.frame.partition)
-        self._numbers.learn(connection, new)
-        self._numbers.recall(connection, asked)
+        numbers.learn(connection, new)
+        numbers.recall(connection, asked)
 
     def _write_readings(self, connection: psycopg.Connection[Any], fresh: Sequence[Fresh]) -> int:
         chunks: list[bytes] = []
         total = 0
         for one in fresh:
-            columns = one.columns
-            twins = self._numbers.of(columns.keys)
+            columns, numbers = one.columns, self._numbers[one.kind]
+            twins = numbers.of(columns.keys)
             for group in one.frame.readings:
                 keep = one.accepted[group.rows]
                 rows = group.rows[keep]
                 if not len(rows):
                     continue
-                set_no = self._numbers.channel_set(connection, group.channels.tags, group.channels.units)
+                set_no = numbers.channel_set(connection, group.channels.tags, group.channels.units)
                 chunks.append(
                     binary.reading_rows(
                         known_at=columns.known_at[rows],
@@ -201,7 +211,7 @@ class Committer:
                 rows.append(
                     binary.row(
                         binary.instant(fact.known_at),
-                        binary.int4(self._numbers.twin(event.subject)),
+                        binary.int4(self._numbers[one.kind].twin(event.subject)),
                         binary.instant(event.event_time),
                         binary.instant(event.record_time),
                         binary.int8(fact.offset),
@@ -223,7 +233,7 @@ class Committer:
         rows = [
             binary.row(
                 binary.instant(frame.known_of(one.offset)),
-                binary.int4(self._numbers.known(one.effect.key)),
+                binary.int4(self._numbers[frame.kind].known(one.effect.key)),
                 binary.text(one.effect.kind),
                 binary.text(one.effect.lane),
                 binary.text(frame.frame.topic),
@@ -247,7 +257,7 @@ class Committer:
         rows = [
             binary.row(
                 binary.instant(one.known_of(memory.offset)),
-                binary.int4(self._numbers.twin(memory.key)),
+                binary.int4(self._numbers[one.kind].twin(memory.key)),
                 binary.text(memory.kind),
                 binary.instant(memory.event_time),
                 binary.int8(memory.offset),

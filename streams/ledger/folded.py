@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bioreactor import ConfigurationChanged
 from schemas.effects import Effect, write_effect
+from schemas.events import write_headers, write_value
 from schemas.instants import DAY
+from schemas.partitions import ConfigurationChanged
 from schemas.topics import OUTPUTS
+from streams.consequences import told_of
 from streams.ledger.claims import Checkpoint
 from twins.block import Effects
 from twins.frame import Frame
@@ -74,6 +76,7 @@ class Fresh:
 
     def __init__(self, folded: Folded) -> None:
         self.frame = folded.frame
+        self.kind = folded.frame.topic.partition(".")[0]  # of the twins
         self._originals = folded.originals
         self.columns = folded.frame.columns
         self.accepted: NDArray[np.bool_] = folded.effects.accepted
@@ -114,6 +117,9 @@ class Fresh:
     def _output(self, one: Said, late: set[int]) -> Output | None:
         """Make the message of an effect: itself, a dead letter, a late fact, or none."""
         effect, offset, topic = one.effect, one.offset, self.frame.topic
+        if effect.kind == "consequence":
+            event = told_of(effect)
+            return Output(effect.id, topic, event.subject.encode(), write_value(event), write_headers(event))
         if effect.kind != "reject":
             return self._message(OUTPUTS.get(effect.kind, "twin.estimates"), effect, one.line)
         if offset in self._originals and effect.data["reason"] != "duplicate":

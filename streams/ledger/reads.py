@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from schemas.errors import InvalidFieldError
-from schemas.instants import LATEST, Instant
+from schemas.instants import LATEST, Instant, moment_of
 from schemas.topics import TOPICS
 from streams.ledger.connect import options
 
@@ -28,9 +28,6 @@ READ_MS = 10_000
 WAIT_SECONDS = 5.0  # for a free connection
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]  # a row's values are of the types the columns have
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +86,7 @@ class LedgerReads:
 
 def moment(instant: int | None) -> datetime:
     """Give an instant as the driver wants it; none is the far future."""
-    return _EPOCH + timedelta(microseconds=LATEST if instant is None else instant)
-
-
-def instant_of(value: datetime) -> Instant:
-    """Give a time from the database as an instant."""
-    return Instant((value - _EPOCH) // _MICROSECOND)
+    return moment_of(LATEST if instant is None else instant)
 
 
 def line_of(row: dict[str, Any]) -> dict[str, Any]:

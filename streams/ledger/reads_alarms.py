@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from schemas.effects import AlertPriority, order_of
 from schemas.errors import InvalidFieldError
-from schemas.instants import DAY, parse_instant
-from streams.ledger.reads import Connection, instant_of, moment
+from schemas.instants import DAY, instant_of, parse_instant
+from streams.ledger.reads import Connection, moment
 from twins.alarming import AlarmRecord
 
 MOST_MESSAGES = 500_000  # of one period; more is no figure anybody waits for

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from schemas.instants import parse_instant
@@ -48,7 +50,7 @@ async def list_alert_messages(
     connection: Connection, kind: str | None, limit: int, cursor: str | None
 ) -> dict[str, Any]:
     """Give raises, updates and clears of all twins, the last known first."""
-    return await _page(connection, "alert", kind, limit, cursor)
+    return await page_of(connection, "alert", kind, limit, cursor)
 
 
 async def read_alerts_of(connection: Connection, kind: str, key: str, as_of: AsOf) -> list[dict[str, Any]] | None:
@@ -80,7 +82,7 @@ async def read_alerts_of(connection: Connection, kind: str, key: str, as_of: AsO
 
 async def list_rejects(connection: Connection, kind: str | None, limit: int, cursor: str | None) -> dict[str, Any]:
     """Give records, or channels of them, that were not used, with the reason; the last known first."""
-    return await _page(connection, "reject", kind, limit, cursor)
+    return await page_of(connection, "reject", kind, limit, cursor)
 
 
 async def count_rejects(connection: Connection, since: int) -> dict[str, Any]:
@@ -102,10 +104,19 @@ async def count_rejects(connection: Connection, since: int) -> dict[str, Any]:
     return {"since": text_of(moment(since)), "total": total, "at_least": total >= COUNTED, "reasons": reasons}
 
 
-async def _page(
-    connection: Connection, effect_kind: str, kind: str | None, limit: int, cursor: str | None
+# Any: what a statement takes, and JSON.
+async def page_of(
+    connection: Connection,
+    effect_kind: str,
+    kind: str | None,
+    limit: int,
+    cursor: str | None,
+    where: str = "",
+    given: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
+    """Give one page of effects of a kind, the last known first; `where` narrows it, with parameters `given`."""
     parameters: dict[str, Any] = {
+        **given,
         "effect": effect_kind,
         "topic": None if kind is None else f"{kind}.events",
         "limit": limit + 1,
@@ -126,7 +137,7 @@ async def _page(
         )
     rows = await connection.execute(
         f"select line, known_at, topic, partition, rec_offset, n from effect where kind = '{effect_kind}'"
-        f" and (%(topic)s::text is null or topic = %(topic)s){after}"
+        f" and (%(topic)s::text is null or topic = %(topic)s){where}{after}"
         " order by known_at desc, topic desc, partition desc, rec_offset desc, n desc limit %(limit)s",
         parameters,
     )

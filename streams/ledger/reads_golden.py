@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.ledger.reads import AsOf, Connection, instant_of, moment
+from schemas.instants import instant_of
+from streams.ledger.reads import AsOf, Connection, moment
 from streams.ledger.reads_history import Window
 
 COLUMNS = ("model", "maturity", "t2", "t2_limit", "t2_contributions", "spe", "spe_limit", "spe_contributions")

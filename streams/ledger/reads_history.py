@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.instants import MINUTE, Instant
-from streams.ledger.reads import AsOf, Connection, instant_of, line_of, moment, text_of
+from schemas.instants import MINUTE, Instant, instant_of
+from streams.ledger.reads import AsOf, Connection, line_of, moment, text_of
+from streams.ledger.supply_beliefs import supply_beliefs
 
 QUALITIES = ("good", "uncertain", "bad")
 MOST_FACTS = 2000  # of one window; a run has hundreds
 MOST_TAGS = 64
+_MANY = r"\.(feed_added|subject_\w+|screen_failed|visit_done|cost_booked|event_observed)$"  # types of facts
 # Facts that something goes on from, until another comes.
 STANDING = ("batch_started", "batch_ended", "inoculated", "phase_changed", "held", "resumed")
 
@@ -117,6 +119,7 @@ async def read_estimates(connection: Connection, twin_no: int, window: Window, a
     )
     series: dict[str, Any] = {"t": [], "id": [], "known_at": [], "model": [], "revised": [], "quantities": {}}
     quantities: dict[str, Any] = series["quantities"]
+    numbers: dict[str, list[float | None]] = {}
     for row in await rows.fetchall():
         effect = line_of(row)
         place = len(series["t"])
@@ -125,6 +128,9 @@ async def read_estimates(connection: Connection, twin_no: int, window: Window, a
         series["known_at"].append(instant_of(row["known_at"]))
         series["model"].append(effect["model"])
         series["revised"].append(effect["data"].get("revised", False))
+        for name, value in numbers_of(effect["data"]):
+            column = numbers.setdefault(name, [])
+            column += [None] * (place - len(column)) + [value]
         for name, belief in beliefs_of(effect["data"]):
             columns = quantities.setdefault(name, {"unit": belief["unit"], "mean": [], "sd": [], "low": [], "high": []})
             for part in ("mean", "sd", "low", "high"):
@@ -132,13 +138,33 @@ async def read_estimates(connection: Connection, twin_no: int, window: Window, a
     for columns in quantities.values():
         for part in ("mean", "sd", "low", "high"):
             columns[part] += [None] * (len(series["t"]) - len(columns[part]))
+    if numbers:
+        series["numbers"] = {
+            name: column + [None] * (len(series["t"]) - len(column)) for name, column in numbers.items()
+        }
     return series
+
+
+# Any: an estimate's data, which is JSON.
+def numbers_of(data: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Give the plain numbers of an estimate that holds no beliefs by name, such as subjects counted.
+
+    Examples
+    --------
+    >>> list(numbers_of({"counted": 12, "planned": None, "by": "2027-01-01T00:00:00Z"}))
+    [('counted', 12)]
+    """
+    if "state" not in data:
+        for name, value in data.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                yield name, value
 
 
 # Any: an estimate's data, which is JSON.
 def beliefs_of(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give every belief of an estimate with its name; those of a process model are named `process.<state>`."""
     yield from data.get("state", {}).items()
+    yield from supply_beliefs(data)
     process = data.get("process") or {}
     for part in ("state", "outputs"):
         for name, belief in process.get(part, {}).items():
@@ -178,13 +204,14 @@ async def read_facts(
 ) -> list[dict[str, Any]]:
     """Give the facts of a window that are not readings: batches, phases, feeds, samples, assays; oldest first.
 
-    Of more than MOST_FACTS feeds are left out first, the newest of them, so that no phase, hold or assay is missed.
+    Of more than MOST_FACTS feeds, and steps of subjects, are left out first, the newest of them, so that no phase, hold
+    or assay is missed, and no site or amendment.
     """
     rows = await connection.execute(
         "select type, event_time, record_time, known_at, rec_offset, source, id, data from fact"
         " where twin_no = %(no)s and event_time between %(start)s and %(end)s and known_at <= %(known_at)s"
-        " and type <> 'time.passed' order by type like '%%.feed_added', event_time, rec_offset limit %(most)s",
-        _parameters(twin_no, window, as_of) | {"most": MOST_FACTS},
+        " and type <> 'time.passed' order by type ~ %(many)s, event_time, rec_offset limit %(most)s",
+        _parameters(twin_no, window, as_of) | {"most": MOST_FACTS, "many": _MANY},
     )
     found = sorted(await rows.fetchall(), key=lambda row: (row["event_time"], row["rec_offset"]))
     return [_fact(row, topic, partition) for row in found]
@@ -228,19 +255,19 @@ def _fact(row: dict[str, Any], topic: str | None, partition: int) -> dict[str, A
     }
 
 
-async def read_forecasts(connection: Connection, twin_no: int, as_of: AsOf, count: int) -> list[dict[str, Any]]:
-    """Give the newest `count` forecasts as of a moment, newest first; of several for one time, the one known last.
-
-    Those of the qualified lane: what is learned beside them is in the stream.
-    """
+async def read_forecasts(
+    connection: Connection, twin_no: int, as_of: AsOf, count: int, lane: str = "qualified"
+) -> list[dict[str, Any]]:
+    """Give the newest `count` forecasts of a lane as of a moment, newest first; of several for one time, the one known
+    last. What is learned or simulated beside the twin's own forecast is of the advisory lane."""
     rows = await connection.execute(
         """
         select distinct on (event_time) line, known_at, event_time from effect
-        where twin_no = %(no)s and kind = 'forecast' and lane = 'qualified'
+        where twin_no = %(no)s and kind = 'forecast' and lane = %(lane)s
           and event_time <= %(at)s and known_at <= %(known_at)s
         order by event_time desc, known_at desc, rec_offset desc, n desc limit %(count)s
         """,
-        {"no": twin_no, "count": count, **as_of.parameters()},
+        {"no": twin_no, "count": count, "lane": lane, **as_of.parameters()},
     )
     return [line_of(row) for row in await rows.fetchall()]
 

@@ -13,8 +13,8 @@ import msgspec
 
 from schemas.effects import order_of
 from schemas.errors import InvalidFieldError
-from schemas.instants import DAY, Instant
-from streams.ledger.reads import Connection, instant_of, line_of, moment
+from schemas.instants import DAY, Instant, instant_of
+from streams.ledger.reads import Connection, line_of, moment
 from streams.ledger.reads_twins import BATCH_TYPES
 
 MOST_FACTS = 20_000  # of one report, feeds not counted; a run has hundreds

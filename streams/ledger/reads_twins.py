@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
+from schemas.topics import TOPICS
 from streams.ledger.reads import (
     AsOf,
     Connection,
@@ -15,11 +17,16 @@ from streams.ledger.reads import (
     text_of,
     write_cursor,
 )
+from streams.ledger.supply_beliefs import read_ahead
 
 State = Literal["critical", "high", "medium", "low", "stale", "normal", "ended", "no_data"]
 STATES: tuple[State, ...] = ("critical", "high", "medium", "low", "stale", "normal", "ended", "no_data")
 Sort = Literal["urgency", "name", "biomass", "growth_rate", "hours", "updated"]
 LARGEST_PAGE = 1000
+# Families without a horizon live on facts that come when people enter them. Their twins are stale after so many days
+# more than others; assumed: sites report once a week, and a twin on the wall's clock speaks each day.
+SPARSE = tuple(topic.family for topic in TOPICS.values() if topic.framed and topic.horizon is None)
+SPARSE_DAYS = 8
 
 # One row a twin with its state. A twin with an open alert has that alert's priority as state, stale or not;
 # `stale` beside it says that nothing was known of it since `stale_before`, unless its run has ended. A run has ended
@@ -33,7 +40,8 @@ with worst as (
 unit as (
     select t.no, t.kind, t.key, t.sort_key, t.partition, t.event_time, t.known_at, t.estimate,
         coalesce(w.alerts, 0) as alerts, coalesce(w.rank, 0) as rank, coalesce(b.ended, false) as ended,
-        t.estimate is not null and not coalesce(b.ended, false) and t.known_at < %(stale_before)s as stale
+        t.estimate is not null and not coalesce(b.ended, false) and t.known_at < %(stale_before)s
+            - case when t.kind = any(%(sparse)s) then %(sparse_days)s else 0 end * interval '1 day' as stale
     from twin t left join worst w on w.twin_no = t.no
     left join lateral (
         select f.type = 'bioreactor.batch_ended' as ended from fact f
@@ -116,8 +124,13 @@ async def list_twins(connection: Connection, query: PageQuery) -> dict[str, Any]
     last = found[-1] if more else None
     alerts = await _worst_alerts(connection, [row["no"] for row in found if row["alerts"]])
     expected = await _expected(connection, [row["no"] for row in found])
+    targets = await _targets(connection, [row["no"] for row in found if "state" not in (row["estimate"] or {})])
+    ahead = await read_ahead(connection, [row["no"] for row in found if row["kind"] == "supply"])
     return {
-        "items": [_summary(row, alerts.get(row["no"]), expected.get(row["no"])) for row in found],
+        "items": [
+            _summary(row, alerts.get(row["no"]), expected.get(row["no"])) | _plainly(row, targets, ahead)
+            for row in found
+        ],
         "next": None if last is None else write_cursor(float(last["place"]), last["sort_key"], last["no"]),
     }
 
@@ -128,6 +141,17 @@ async def find_twin(connection: Connection, kind: str, key: str) -> dict[str, An
         "select no, kind, key, partition, event_time, known_at from twin where kind = %s and key = %s", (kind, key)
     )
     return await rows.fetchone()
+
+
+async def present_batch(connection: Connection, twin_no: int) -> str | None:
+    """Give the batch of the run that goes on in a bioreactor, by the newest word on batches; None where none does."""
+    rows = await connection.execute(
+        f"select type, data ->> 'batch' as batch from fact where twin_no = %s and type in {BATCH_TYPES}"
+        " order by event_time desc, rec_offset desc limit 1",
+        (twin_no,),
+    )
+    row = await rows.fetchone()
+    return row["batch"] if row is not None and row["type"] == "bioreactor.batch_started" else None
 
 
 async def read_twin(
@@ -149,6 +173,7 @@ async def read_twin(
         )
     ).fetchone()
     ended = await _ended(connection, twin["no"], as_of)
+    stale_at = moment(stale_before) - timedelta(days=SPARSE_DAYS if kind in SPARSE else 0)
     return {
         "kind": kind,
         "key": key,
@@ -160,7 +185,7 @@ async def read_twin(
         "last_event_time": text_of(twin["event_time"]),
         "last_known_at": text_of(twin["known_at"]),
         "ended": ended,
-        "stale": bool(estimate and not ended and as_of.live and twin["known_at"] < moment(stale_before)),
+        "stale": bool(estimate and not ended and as_of.live and twin["known_at"] < stale_at),
         "extent": {
             "event_time": [text_of(first["event_time"]), text_of(twin["event_time"])] if first else None,
             "known_at": [text_of(first["known_at"]), text_of(twin["known_at"])] if first else None,
@@ -238,6 +263,8 @@ def _parameters(query: PageQuery) -> dict[str, Any]:
         "search": f"%{escaped}%" if escaped else None,
         "states": list(query.states),
         "stale_before": moment(query.stale_before),
+        "sparse": list(SPARSE),
+        "sparse_days": SPARSE_DAYS,
         "limit": query.limit + 1,
     }
 
@@ -273,6 +300,29 @@ async def _expected(connection: Connection, numbers: list[int]) -> dict[int, dic
             "unit": row["unit"],
         }
     return found
+
+
+async def _targets(connection: Connection, numbers: list[int]) -> dict[int, Any]:  # JSON
+    """Give the targets that twins' newest forecasts speak of: when each is expected, how probably in time."""
+    if not numbers:
+        return {}
+    rows = await connection.execute(
+        "select no, forecast -> 'targets' as targets from twin where no = any(%s) and forecast ? 'targets'", (numbers,)
+    )
+    return {row["no"]: row["targets"] for row in await rows.fetchall()}
+
+
+def _plainly(row: dict[str, Any], targets: dict[int, Any], ahead: dict[int, Any]) -> dict[str, Any]:
+    """Give what a twin without a filter's state says of itself: the plain values of its estimate, its targets, and of a
+    supply twin those of its newest forecast."""
+    estimate = row["estimate"] or {}
+    if not estimate or "state" in estimate:
+        return {}
+    beside = ("id", "event_time", "record_time", "model", "key", "kind", "lane", "twin")
+    values = {
+        name: value for name, value in estimate.items() if isinstance(value, str | int | float) and name not in beside
+    }
+    return {"values": values, "targets": targets.get(row["no"]), "ahead": ahead.get(row["no"])}
 
 
 def _summary(row: dict[str, Any], alert: dict[str, Any] | None, expected: dict[str, Any] | None) -> dict[str, Any]:

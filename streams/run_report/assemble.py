@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.instants import HOUR, Instant, format_instant, parse_instant
-from streams.ledger.reads import instant_of, text_of
+from schemas.instants import HOUR, Instant, format_instant, instant_of, parse_instant
+from streams.ledger.reads import text_of
 from streams.ledger.reads_history import beliefs_of
 from streams.ledger.reads_run import Row, Span
 from streams.run_report.alarms import assessed, deviation_of

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import UsageError
-from schemas.instants import HOUR, Instant, format_instant, parse_instant
+from schemas.instants import HOUR, Instant, format_instant, instant_of, parse_instant
 from streams.ledger import reads_run
-from streams.ledger.reads import Connection, input_topic_of, instant_of
+from streams.ledger.reads import Connection, input_topic_of
 from streams.ledger.reads_run import Row, Span
 from streams.ledger.reads_twins import find_twin
 from streams.run_report.alarms import alarms_of, assessed, stretch_of

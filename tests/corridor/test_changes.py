@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from schemas.bioreactor import ConfigurationChanged
 from schemas.errors import SnapshotError, UsageError
+from schemas.partitions import ConfigurationChanged
 from streams import changing
 from streams.appending import Row, append_rows
 from streams.cli import app
@@ -224,7 +224,7 @@ def test_killed_in_the_midst_of_a_change_it_is_made_once(uri: str) -> None:
         else:
             assert bench.ended.wait(30)
         bench.engine._commits.stop(5)
-        bench.engine._disconnect()
+        bench.engine.disconnect()
         bench._hang_up()
         now, at = other, at + 2
         ran(uri, now, log[:at])

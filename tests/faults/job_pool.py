@@ -15,7 +15,7 @@ import msgspec
 from schemas.effects import Effect, write_effect
 from schemas.jobs import ResimulationRequest, ResimulationResult, SimulationSpec
 from streams.jobs.dispatcher import TOPIC
-from streams.log import Producer
+from streams.transports import open_writer
 from tests.faults.job_process import Plan, live
 from tests.faults.workers import until
 from tests.support.counting_engine import CountingEngine, specification
@@ -25,7 +25,6 @@ from twins.engine import Device
 
 WORK = 5_000  # turns of the counting engine in one step: half a millisecond
 AT = "2026-03-01T08:00:00Z"
-ENDS = ("done", "failed", "cancelled", "superseded")
 
 
 _FORKS = multiprocessing.get_context("forkserver")
@@ -70,10 +69,10 @@ class Life:
 
 
 class Pool:
-    """Lives on one database. A context manager: all are killed at its end."""
+    """Lives on one database, and on Kafka where there is a broker. A context manager: all are killed at its end."""
 
-    def __init__(self, uri: str, folder: Path) -> None:
-        self.uri = uri
+    def __init__(self, uri: str, folder: Path, broker: str | None = None) -> None:
+        self.uri, self.broker = uri, broker
         self.asked: dict[str, SimulationSpec] = {}
         self.lives: list[Life] = []
         self._folder = folder
@@ -88,7 +87,7 @@ class Pool:
     def launch(self, role: str, **plan: Any) -> Life:
         """Start a process; `plan` as of `Plan`."""
         name = plan.pop("name", f"{role}-{len(self.lives)}")
-        life = Life(Plan(role, self.uri, name, **plan), self._folder / f"{name}.log")
+        life = Life(Plan(role, self.uri, name, **{"broker": self.broker, **plan}), self._folder / f"{name}.log")
         self.lives.append(life)
         return life
 
@@ -107,9 +106,9 @@ class Pool:
 
     def put(self, *rows: tuple[bytes, bytes]) -> None:
         """Put records on the topic of requests."""
-        producer = Producer(self.uri, "test-requests")
-        producer.append(TOPIC, [(key, value, None) for key, value in rows])
-        producer.close()
+        writer = open_writer(self.broker, self.uri, "test-requests")
+        writer.append(TOPIC, [(key, value, None) for key, value in rows], timeout=60.0)
+        writer.close()
 
     def state(self, name: str) -> str:
         """State of a job; empty where it was not taken in."""

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from streams.jobs.slot import Limits
 from streams.jobs.store import JobStore
 from streams.jobs.work import Pace
 from streams.jobs.worker import Worker
-from streams.outputs import EmbeddedOutputs
+from streams.outputs import make_outputs
 from twins.engine import Device
 
 DISPATCHER_STEPS = ("submit_written", "submitted", "told")
@@ -33,7 +34,11 @@ SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 @dataclass(frozen=True)
 class Plan:
-    """One life: what it is, and at which hit of which step it is killed or stops itself (`act`). No step: never."""
+    """One life: what it is, and at which hit of which step it is killed or stops itself (`act`). No step: never.
+
+    `broker`: Kafka, where answers go to the outbox; None: the embedded log. `clock_hours`: by how much the
+    wall's clock of this process steps at SIGUSR1.
+    """
 
     role: str
     uri: str
@@ -44,6 +49,8 @@ class Plan:
     places: int = 2
     engine: str = "CountingEngine"
     lease_seconds: float = 1.0
+    broker: str | None = None
+    clock_hours: float = 0.0
 
 
 class Steps:
@@ -83,7 +90,7 @@ def job_worker(plan: Plan, steps: Callable[[str], None]) -> int:
         plan.name,
         [Place(Device())] * plan.places,
         entries(plan.engine),
-        lambda: SteppedStore(uri, EmbeddedOutputs(uri), plan.name, steps),
+        lambda: SteppedStore(uri, make_outputs(plan.broker, uri), plan.name, steps),
         lambda claimed: read_past(uri, claimed),
         limits=Limits(lease_seconds=plan.lease_seconds, renew_seconds=0.1),
         pace=Pace(0.005, 0.01, 0.04),
@@ -95,7 +102,7 @@ def job_worker(plan: Plan, steps: Callable[[str], None]) -> int:
 
 def dispatcher(plan: Plan, steps: Callable[[str], None]) -> int:
     """Run a dispatcher that knows the engines of these tests."""
-    made = Dispatcher(None, plan.uri, plan.name, steps)
+    made = Dispatcher(plan.broker, plan.uri, plan.name, steps)
     made._engines = entries()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -103,9 +110,21 @@ def dispatcher(plan: Plan, steps: Callable[[str], None]) -> int:
     return 0
 
 
+def step_clock(hours: float) -> None:
+    """Let what Python calls the wall's clock be off by so much from now on; the monotonic one goes on, as on a host."""
+    now, now_ns = time.time, time.time_ns
+    for name, stepped in (
+        ("time", lambda: now() + hours * 3600),
+        ("time_ns", lambda: now_ns() + round(hours * 3600e9)),
+    ):
+        setattr(time, name, stepped)
+    print("the clock has stepped", flush=True)
+
+
 def live(plan: Plan, log: str) -> None:
     """Live one life, in a process that was forked for it; what it prints goes to a file."""
     with open(log, "wb") as file:
         for end in (1, 2):
             os.dup2(file.fileno(), end)
+    signal.signal(signal.SIGUSR1, lambda *_: step_clock(plan.clock_hours))
     sys.exit({"worker": job_worker, "dispatcher": dispatcher}[plan.role](plan, Steps(plan)))

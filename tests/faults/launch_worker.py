@@ -76,7 +76,7 @@ def run(plan: Plan, progress: Progress) -> int:
     load = models.load_model
 
     def load_model(kind: str, config: Any) -> Any:  # the model's own types
-        model: Any = CountingModel() if plan.model == "counting" else load(kind, config)
+        model: Any = CountingModel(kind=kind) if plan.model == "counting" else load(kind, config)
         return poisoned(model, plan.poison) if plan.poison else model
 
     put(app, "load_model", load_model)
@@ -133,7 +133,7 @@ PLACES: dict[str, tuple[type[Any], str]] = {
     "timer": (app.Worker, "_look"),
     "consumer": (CoalescingConsumer, "_still_wanted"),
     "claim": (engine.Engine, "claim"),
-    "commit thread": (engine.Engine, "_committed"),
+    "commit thread": (engine.Engine, "committed"),
     "membership": (membership.Membership, "_hold"),
     "publisher": (publisher.OutboxPublisher, "_round"),
 }

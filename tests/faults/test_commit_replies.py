@@ -39,5 +39,13 @@ def test_a_commit_without_reply_is_neither_lost_nor_doubled(
 
 
 def test_planted_a_blind_retry_is_seen(make_rig: MakeRig, transport: str, postgres_server: Any) -> None:
-    found = lose_replies(make_rig, postgres_server, transport, CUTS, "forget_applied")
-    assert any("twice" in problem for problem in found.problems)
+    """With its replies lost such a worker may also end as stale, which hides the defect: then it is tried again."""
+    for last in (False, False, True):
+        try:
+            found = lose_replies(make_rig, postgres_server, transport, CUTS, "forget_applied")
+        except AssertionError as error:
+            if last or "ended with 75" not in str(error):
+                raise
+            continue
+        assert any("twice" in problem for problem in found.problems)
+        return

@@ -1,4 +1,4 @@
-"""The job ledger is away, its disk is full, workers are drained, and a newer version takes over: jobs go on."""
+"""The job ledger is away, its disk is full, clocks step, workers drain, a newer version takes over: jobs go on."""
 
 from __future__ import annotations
 
@@ -99,3 +99,28 @@ def test_a_job_longer_than_its_lease_is_run_once(pool: Pool) -> None:
     assert (attempt, lost) == (1, 0)
     assert seconds > 2 * 0.6
     pool.assert_each_answered_once()
+
+
+def test_clocks_that_step_by_an_hour_move_no_lease(pool: Pool) -> None:
+    """One host's clock an hour ahead, another's an hour back; then the one ahead is killed: its lease is soon over."""
+    pool.launch("dispatcher")
+    ahead = pool.launch("worker", name="ahead", places=1, clock_hours=1.0)
+    behind = pool.launch("worker", name="behind", places=1, clock_hours=-1.0)
+    pool.ask(1500, 1500)
+    pool.until("share > 0.05", 2)
+    for life in (ahead, behind):
+        life.signal(signal.SIGUSR1)
+        until(lambda: "has stepped" in life.said(), 10, f"the clock of {life.log.stem} to step")  # noqa: B023
+    stepped = dict(rows_of(pool.uri, "select id, share from job"))
+    further = "select from job where id = %s and share > %s"
+    for name, share in stepped.items():
+        until(lambda: rows_of(pool.uri, further, name, share), 20, f"{name} to go on")  # noqa: B023
+    left = "select extract(epoch from lease_until - clock_timestamp())::float8 from job where state = 'running'"
+    seconds = [found for _ in range(20) for (found,) in rows_of(pool.uri, left)]
+    assert len(seconds) == 40
+    assert all(0.0 < found <= 1.0 for found in seconds), seconds
+    ahead.kill()
+    pool.all_ended()
+    pool.assert_each_answered_once()
+    ended = rows_of(pool.uri, "select attempt, lost, failures, worker from job order by attempt")
+    assert ended == [(1, 0, 0, "behind"), (2, 0, 0, "behind")]

@@ -21,9 +21,8 @@ EVERY = 5
 class CountingBlock:
     """Counts each twin's facts and mixes their hashes; says an estimate at every fifth."""
 
-    kind = "bioreactor"
-
-    def __init__(self, poison: str = "") -> None:
+    def __init__(self, poison: str = "", kind: str = "bioreactor") -> None:
+        self.kind = kind
         self._state: dict[str, list[int]] = {}
         self._poison = poison
 
@@ -60,22 +59,21 @@ class CountingBlock:
     def keys(self) -> Sequence[str]:
         return list(self._state)
 
-    @staticmethod
-    def _effect(frame: Frame, offset: int, n: int, kind: str, key: str, data: Mapping[str, object]) -> Effect:
+    def _effect(self, frame: Frame, offset: int, n: int, kind: str, key: str, data: Mapping[str, object]) -> Effect:
         at = next((fact.event.event_time for fact in frame.facts if fact.offset == offset), 0)
         when = format_instant(Instant(at))
         name = effect_id(frame.topic, frame.partition, offset, n)
-        return Effect(name, kind, "qualified", "bioreactor", key, when, when, "counting@1", dict(data))  # type: ignore[arg-type]
+        return Effect(name, kind, "qualified", self.kind, key, when, when, "counting@1", dict(data))  # type: ignore[arg-type]
 
 
 class CountingModel:
     """Makes counting blocks; with a poisonous event id they raise at it."""
 
-    kind = "bioreactor"
     name = "counting@1"
 
-    def __init__(self, poison: str = "") -> None:
+    def __init__(self, poison: str = "", kind: str = "bioreactor") -> None:
+        self.kind = kind
         self._poison = poison
 
     def empty(self) -> CountingBlock:
-        return CountingBlock(self._poison)
+        return CountingBlock(self._poison, self.kind)

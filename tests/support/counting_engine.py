@@ -1,7 +1,7 @@
 """An engine that only mixes numbers: the smallest thing that obeys the contract, with switches for what goes wrong.
 
-`inputs`: `steps` to make, `work` turns in each; `trouble` at step `at`. Where `once` names a file, only a run that
-finds it there has trouble, and removes it.
+`inputs`: `steps` to make, `work` turns in each; a `batch` to name in the answer; `trouble` at step `at`. Where `once`
+names a file, only a run that finds it there has trouble, and removes it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class CountingRun:
     def __init__(self, spec: SimulationSpec, name: bytes, past: int) -> None:
         self._steps = int(spec.inputs["steps"])
         self._work = int(spec.inputs.get("work", 1))
+        self._batch: str | None = spec.inputs.get("batch")
         self._trouble: dict[str, Any] = spec.inputs.get("trouble", {})
         self._name, self._begin = name.ljust(8)[:8], (spec.seed * 7919 + past + 1) % _MODULUS
         self.done, self.mix = 0, self._begin
@@ -67,6 +68,8 @@ class CountingRun:
     def answer(self) -> Answer:
         what = self._trouble.get("what")
         summary: dict[str, Any] = {"mix": str(self.mix), "share": self.mix / _MODULUS}
+        if self._batch is not None:
+            summary["batch"] = self._batch
         if what == "nan":
             summary["share"] = float("nan")
         if what == "huge":
@@ -116,7 +119,7 @@ class CountingEngine:
             os.kill(os.getpid(), signal.SIGKILL)
         if trouble.get("what") == "missing":
             raise MissingExtraError("counting", "counts")
-        if spec.model != "counting" or not set(spec.inputs) <= {"steps", "work", "trouble"}:
+        if spec.model != "counting" or not set(spec.inputs) <= {"steps", "work", "batch", "trouble"}:
             raise SettingsError(f"expected model counting and its inputs, received {spec.model!r}, {list(spec.inputs)}")
         steps = spec.inputs.get("steps")
         if not isinstance(steps, int) or not 0 < steps < 1 << 32:
@@ -176,10 +179,13 @@ def specification(
     work: int = 1,
     seed: int = 7,
     kind: str = "counting",
+    batch: str | None = None,
     trouble: dict[str, Any] | None = None,
 ) -> SimulationSpec:
     """Give a specification."""
     inputs: dict[str, Any] = {"steps": steps, "work": work}
+    if batch is not None:
+        inputs["batch"] = batch
     if trouble:
         inputs["trouble"] = trouble
     return SimulationSpec(kind, "counting", {}, seed, 1, 1.0, inputs)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.topics import input_topic
-from streams.engine.engine import Engine
+from streams.engine.engines import Engines
 from streams.ledger.commit import Step
 from streams.ledger.connect import connect
 from streams.metrics import Metrics
@@ -22,7 +22,7 @@ TOPIC = input_topic("bioreactor").name
 
 
 class Bench:
-    """One engine and the codes it wanted its process to end with."""
+    """The engine of one topic and the codes it wanted its process to end with."""
 
     def __init__(
         self,
@@ -34,15 +34,15 @@ class Bench:
         pending_records: int = 40_000,
         frame_records: int = 1000,
         owner: str = "bench",
+        topic: str = TOPIC,
     ) -> None:
         self.codes: list[int] = []
         self.ended = threading.Event()
         self.metrics = Metrics()
         self._outputs = outputs = EmbeddedOutputs(uri)
-        self.engine = Engine(
+        self.engines = Engines(
             uri=uri,
-            topic=TOPIC,
-            model=model or CountingModel(),
+            models={topic: model or CountingModel()},
             outputs=outputs,
             metrics=self.metrics,
             owner=owner,
@@ -53,7 +53,8 @@ class Bench:
             after_commit=outputs.after_commit,
             at_step=at_step,
         )
-        self.engine.start()
+        self.engine = self.engines.of[topic]
+        self.engines.start()
 
     def _end(self, code: int) -> None:
         self.codes.append(code)
@@ -74,15 +75,15 @@ class Bench:
 
     def stop(self) -> None:
         """Commit, take last checkpoints, end."""
-        self.engine.interrupt()
-        self.engine.stop(30.0)
+        self.engines.interrupt()
+        self.engines.stop(30.0)
         self._hang_up()
 
     def vanish(self) -> None:
         """Let what was submitted be committed, and go without a last checkpoint, as one who is killed."""
         assert self.engine._commits.flush(30.0)
         self.engine._commits.stop(30.0)
-        self.engine._disconnect()
+        self.engine.disconnect()
         self._hang_up()
 
     def _hang_up(self) -> None:

@@ -76,12 +76,7 @@ class MemoryLedger:
         raise NotImplementedError
 
     def claim(
-        self,
-        worker: str,
-        kinds: Sequence[str],
-        devices: Sequence[DeviceKind],
-        most: int,
-        seconds: float = LEASE_SECONDS,
+        self, worker: str, kinds: Sequence[str], device: DeviceKind, most: int, seconds: float = LEASE_SECONDS
     ) -> list[Claimed]:
         with self._changed:
             self._here()
@@ -90,7 +85,7 @@ class MemoryLedger:
                 if row.state == "queued" and row.spec.kind in kinds and len(claimed) < most:
                     row.state, row.attempt = "running", row.attempt + 1
                     row.lease_until, row.claimed_at = time.monotonic() + seconds, time.monotonic()
-                    row.devices += devices
+                    row.devices.append(device)
                     claimed.append(self._claimed(job, row))
             return claimed
 

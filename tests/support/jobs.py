@@ -69,7 +69,7 @@ def take(
     store: JobStore, worker: str = "w", most: int = 1, kinds: Sequence[str] = (KIND,), seconds: float = 30.0
 ) -> list[Claimed]:
     """Claim some."""
-    return store.claim(worker, kinds, ("cpu",), most, seconds)
+    return store.claim(worker, kinds, "cpu", most, seconds)
 
 
 def one(store: JobStore, **wanted: Any) -> Claimed:

@@ -23,7 +23,6 @@ from twins.bioreactor.rows import NANOLITRES
 from twins.bioreactor.rules import FORECAST_UNITS, Rule
 from twins.bioreactor.state import AS_OF, CONSISTENT, REJECTED_RUN, State
 from twins.block import Effects
-from twins.frame import Refused
 
 KIND_ORDER: dict[Kind, int] = {"reject": 0, "estimate": 1, "forecast": 2, "alert": 3, "request": 4}
 QUANTITIES = ("biomass", "growth_rate", "sensor_gain", "biomass_mass")
@@ -114,20 +113,6 @@ def _health_said(health: list[float]) -> Data | None:
         "consistent": health[CONSISTENT] > 0.0,
         "rejected_run": int(health[REJECTED_RUN]),
         "as_of": instant(int(health[AS_OF])),
-    }
-
-
-def reject_data(refused: Refused, topic: str, partition: int) -> Data:
-    """Say why a record, or one channel of it, was not used."""
-    return {
-        "reason": refused.reason,
-        "expected": refused.expected,
-        "received": refused.received,
-        "where": refused.where,
-        "advice": refused.advice,
-        "topic": topic,
-        "partition": partition,
-        "offset": refused.offset,
     }
 
 

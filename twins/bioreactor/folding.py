@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.instants import MINUTE, SECOND
+from schemas.partitions import OWNER_SOURCE
 from twins.bioreactor.config import BioreactorConfig
 from twins.bioreactor.fold import fold_minutes
 from twins.bioreactor.inputs import END, HELD, PHASE, START
-from twins.bioreactor.intake import CLOCK_SOURCE, NO_KEY, TOO_MANY, Intake, chunks, remember, sort_out
+from twins.bioreactor.intake import NO_KEY, TOO_MANY, Intake, chunks, remember, sort_out
 from twins.bioreactor.judge import Judge, Verdict
 from twins.bioreactor.late import grid, mark_memory, write_mark
 from twins.bioreactor.limits import Limits
@@ -282,7 +283,7 @@ class Folding:
     def _silence(self, place: int, slots: Ints) -> None:
         """Tell twins that time has passed: limits, silence, and alerts that are suppressed."""
         state = self.state
-        if self.columns.frame.facts[place].event.source == CLOCK_SOURCE:
+        if self.columns.frame.facts[place].event.source == OWNER_SOURCE:
             slots = slots[state.wall[slots]]
         now = int(self.columns.times[place])
         for turn in self.limits.pass_time(place, slots, now):

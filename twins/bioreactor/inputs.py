@@ -8,6 +8,7 @@ from collections.abc import Container
 from schemas import bioreactor
 from schemas.errors import InputError, InvalidFieldError, UnitError
 from schemas.events import Event
+from schemas.fields import Quantity
 from schemas.instants import parse_instant
 from schemas.units import CANONICAL, find_unit
 from twins.bioreactor.config import MODELS, check_parameter
@@ -173,7 +174,7 @@ def _exchanged(event: Event, data: bioreactor.MediumExchanged, where: str) -> Ch
     )  # fmt: skip
 
 
-def quantity_of(quantity: bioreactor.Quantity, where: str) -> tuple[float, str]:
+def quantity_of(quantity: Quantity, where: str) -> tuple[float, str]:
     """Give a quantity's value and unit, canonical.
 
     Raises
@@ -185,7 +186,7 @@ def quantity_of(quantity: bioreactor.Quantity, where: str) -> tuple[float, str]:
     return (quantity.value + unit.shift) * unit.scale, CANONICAL[unit.dimension]
 
 
-def _nanolitres(quantity: bioreactor.Quantity, where: str) -> int:
+def _nanolitres(quantity: Quantity, where: str) -> int:
     unit = find_unit(quantity.unit, where)
     if unit.dimension != "volume":
         raise UnitError(

@@ -18,8 +18,6 @@ from twins.frame import Frame
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-CLOCK_SOURCE = "twinstream/owner"  # whose `time.passed` a twin begun with `clock: source` does not listen to
-
 
 @dataclass(frozen=True, slots=True)
 class Columns:

@@ -13,11 +13,11 @@ from schemas.bioreactor import (
     ProbeCalibrated,
     ProbeChanged,
     SampleDrawn,
-    TimePassed,
 )
 from schemas.errors import InputError, InvalidFieldError, UnitError
 from schemas.events import Event
 from schemas.instants import HOUR, MINUTE
+from schemas.partitions import TimePassed
 from schemas.topics import TOPICS
 from twins.bioreactor import filter as ekf
 from twins.bioreactor.adopting import adopted

@@ -138,6 +138,18 @@ class Process:
             else dict(zip(self.filter.design.phased, joint.values[:, 0].tolist(), strict=True))
         )
 
+    def forget(self, joint: Joint, gain_sd: float) -> None:
+        """Forget what was learned of the biomass probe, in place, for all twins of `joint`. See `forget_gain`."""
+        place = self.tags.get("biomass")
+        if place is None:
+            return
+        channel, lay = self.filter.design.channels[place], self.filter.layout
+        gain = channel.gain_sd if gain_sd < 0.0 else gain_sd
+        for row, sd in ((lay.gains[place], gain), (lay.colours[place], channel.colour_sd)):
+            if row >= 0:
+                joint.mean[row] = joint.covariance[row] = joint.covariance[:, row] = 0.0
+                joint.covariance[row, row] = sd * sd
+
     def forget_gain(self, m: Floats, j: int, time: int, litres: float, gain_sd: float) -> None:
         """Forget what was learned of twin `j`'s biomass probe, in place; `gain_sd` below 0: as known when a run begins.
 
@@ -148,12 +160,7 @@ class Process:
             return
         part, one = np.ascontiguousarray(m[:, j : j + 1]), np.array([0])
         joint = self._carried(part, one, np.array([time]), np.array([litres]))
-        channel, lay = self.filter.design.channels[place], self.filter.layout
-        gain = channel.gain_sd if gain_sd < 0.0 else gain_sd
-        for row, sd in ((lay.gains[place], gain), (lay.colours[place], channel.colour_sd)):
-            if row >= 0:
-                joint.mean[row] = joint.covariance[row] = joint.covariance[:, row] = 0.0
-                joint.covariance[row, row] = sd * sd
+        self.forget(joint, gain_sd)
         self.write(part, one, joint)
         at = FIRST_CHANNEL + HEALTH * place
         part[at + REJECTED], part[at + NIS_MEAN] = 0.0, 1.0
@@ -179,17 +186,26 @@ class Process:
             return
         part, one = np.ascontiguousarray(m[:, j : j + 1]), np.array([0])
         joint = self._carried(part, one, np.array([time]), np.array([litres]))
+        joint.volume = joint.volume - taken
+        add_bolus(joint, self.filter, np.array([taken]), self.medium(holds), self.cells if retained else [])
+        self.write(part, one, joint)
+        m[:, j] = part[:, 0]
+
+    def medium(self, holds: Mapping[str, float]) -> Floats:
+        """Give what a fresh medium holds, shape (s, 1), in the model's units: what it names, no cells, else what a run
+        begins with."""
         brings = self._initial.copy()
         for row, state in enumerate(self.filter.states):
             if state.name in CELLS:
                 brings[row] = 0.0
             elif state.name in holds:
                 brings[row] = holds[state.name] / scale_of(state)
-        kept = [row for row, state in enumerate(self.filter.states) if retained and state.name in CELLS]
-        joint.volume = joint.volume - taken
-        add_bolus(joint, self.filter, np.array([taken]), brings, kept)
-        self.write(part, one, joint)
-        m[:, j] = part[:, 0]
+        return brings
+
+    @property
+    def cells(self) -> list[int]:
+        """The rows of states that an exchange of medium can hold back."""
+        return [row for row, state in enumerate(self.filter.states) if state.name in CELLS]
 
     @property
     def initial(self) -> Floats:

@@ -37,6 +37,10 @@ Data = dict[str, Any]  # Any: effect data goes straight to JSON; `schemas/effect
 NORMAL_90 = np.array([NORMAL[0], NORMAL[-1]])
 NIS_OVERCAUTIOUS = 0.64  # one-sided 2.5 % point of the running mean, as `filter.NIS_CONSISTENT` is the 97.5 % one
 
+# Data only take doubt away from a parameter; more of it than before any data came with an adoption, from a re-estimate
+# of that run's data. Above 1 by more than answers are rounded (assumed).
+ADOPTED_DOUBT = 1.001
+
 
 def process_data(process: Process, m: Floats, litres: Floats, batches: Sequence[Batch]) -> list[Data | None]:
     """Say what the process model believes of n twins; None of one whose run has not begun.
@@ -162,7 +166,8 @@ def _parameters(process: Process, joint: Joint, sds: Floats) -> list[tuple[str, 
 
 def _parameter(four: Floats, unit: str) -> Data:
     value, low, high, left = four.tolist()
-    return {"value": value, "low": low, "high": high, "unit": unit, "seen": left <= UNSEEN, "doubt_left": left}
+    seen = left <= UNSEEN or left > ADOPTED_DOUBT
+    return {"value": value, "low": low, "high": high, "unit": unit, "seen": seen, "doubt_left": left}
 
 
 def _health(process: Process, m: Floats, joint: Joint, j: int) -> Data:

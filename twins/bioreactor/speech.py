@@ -30,6 +30,7 @@ from twins.bioreactor.rules import Rule
 from twins.bioreactor.segments import AT_ONCE, ESTIMATE, FORECAST
 from twins.bioreactor.state import State
 from twins.frame import Refused
+from twins.rejecting import reject_data
 
 if TYPE_CHECKING:
     from twins.bioreactor.learning import Seen
@@ -332,6 +333,6 @@ class Speech:
         self.pending.append(
             Pending(
                 refused.offset, "reject", 0, refused.key, refused.event_time, refused.record_time,
-                emit.reject_data(refused, frame.topic, frame.partition),
+                reject_data(refused, frame.topic, frame.partition),
             )
         )  # fmt: skip

@@ -38,7 +38,7 @@ from schemas.bioreactor import AssayResulted, AssaySuperseded, PhaseChanged
 from schemas.errors import SettingsError
 from schemas.events import Event
 from schemas.instants import DAY, HOUR, MINUTE, format_instant
-from schemas.jobs import ResimulationRequest, SimulationSpec
+from schemas.jobs import ResimulationRequest, SimulationSpec, hash_of
 from twins.bioreactor import filter as ekf
 from twins.bioreactor.draws import MOST_VARIANCE
 from twins.bioreactor.estimation.joint import Joint
@@ -383,17 +383,6 @@ class Triggering:
             spread[one.name] = min(math.sqrt(math.expm1(matrix[i][i])), MOST_SPREAD)
         fits = 0 < len(matrix) <= MAX_COVARIANCE and max(matrix[i][i] for i in range(len(matrix))) <= MOST_VARIANCE
         return medians, spread, {"parameters": list(medians), "matrix": matrix} if fits else None
-
-
-def hash_of(spec: SimulationSpec) -> str:
-    """Give the hash of a specification's canonical JSON, in hexadecimal.
-
-    Examples
-    --------
-    >>> hash_of(SimulationSpec("bioreactor", "yeast", {}, 1, 1, 2.0))[:12]
-    'f0ba09380b17'
-    """
-    return hashlib.sha256(msgspec.json.encode(spec, order="sorted")).hexdigest()
 
 
 def _started(batch: Batch) -> int:

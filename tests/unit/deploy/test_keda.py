@@ -71,6 +71,7 @@ def test_each_kind_of_pod_is_for_the_engines_of_its_need(name: str, needs: set[s
     arguments = container["args"]
     assert arguments[:2] == ["twinstream", "job-worker"]
     assert {after for before, after in pairwise(arguments) if before == "--kinds"} == kinds
+    assert float(arguments[arguments.index("--until-idle") + 1]) < JOBS[name]["jobTargetRef"]["activeDeadlineSeconds"]
     assert set(re.findall(r"'([a-z.]+)'", query_of(name))) - {"queued"} == kinds
     assert ("nvidia.com/gpu" in container["resources"]["limits"]) == (name == GPU)
 

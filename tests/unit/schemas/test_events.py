@@ -14,6 +14,7 @@ from schemas import bioreactor as b
 from schemas.errors import InputError, InvalidFieldError, MalformedError, UnknownTypeError
 from schemas.events import (
     DEEPEST,
+    EVENTS,
     JSON,
     LARGEST_RECORD,
     MSGPACK,
@@ -26,7 +27,9 @@ from schemas.events import (
     write_structured,
     write_value,
 )
+from schemas.fields import Quantity
 from schemas.instants import LATEST, Instant
+from schemas.partitions import TimePassed
 
 # --- what may be said -------------------------------------------------------------------------------------------
 
@@ -35,7 +38,7 @@ ids = st.text(
 )
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 units = st.sampled_from(["g/L", "%", "Cel", "mL", "[pH]"])
-quantities = st.builds(b.Quantity, numbers, units)
+quantities = st.builds(Quantity, numbers, units)
 channels = st.builds(b.Channel, ids, numbers, units, st.sampled_from(["good", "uncertain", "bad"]))
 data = st.one_of(
     st.builds(b.BatchStarted, ids, volume=st.none() | quantities, parameters=st.dictionaries(ids, numbers, max_size=4)),
@@ -47,9 +50,9 @@ data = st.one_of(
     st.builds(b.AssayResulted, ids, ids, numbers, units, ids),
     st.builds(b.AssaySuperseded, ids, ids, numbers, units, ids),
     st.builds(b.AssayWithdrawn, ids, ids, ids),
-    st.builds(b.TimePassed),
+    st.builds(TimePassed),
 )
-TYPE_OF = {struct: name for name, struct in b.EVENTS.items()}
+TYPE_OF = {struct: name for name, struct in EVENTS.items()}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -133,7 +136,7 @@ def test_without_a_recordtime_the_caller_or_the_event_says_when_it_was_known() -
 
 def test_time_may_pass_for_nobody_in_particular() -> None:
     event = read_structured(line(type="time.passed", subject=..., data=...))
-    assert (event.subject, event.data) == ("", b.TimePassed())
+    assert (event.subject, event.data) == ("", TimePassed())
 
 
 def test_a_foreign_header_or_trace_context_is_no_reason_to_refuse_a_fact() -> None:

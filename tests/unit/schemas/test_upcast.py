@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from schemas.bioreactor import EVENTS, AssayResulted, BatchStarted, Channel, Quantity, Reading, SampleDrawn
+from schemas.bioreactor import EVENTS, AssayResulted, BatchStarted, Channel, Reading, SampleDrawn
 from schemas.errors import InputError, InvalidFieldError, UnknownTypeError
 from schemas.events import read_structured
+from schemas.fields import Quantity
 from schemas.upcast import NEWEST, UPCASTERS, upcast
 
 OLD = Path(__file__).parents[2] / "replay" / "bioreactor_v1.jsonl"

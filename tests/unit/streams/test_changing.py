@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from schemas.bioreactor import ConfigurationChanged
 from schemas.effects import write_effect
 from schemas.errors import SnapshotError
+from schemas.partitions import ConfigurationChanged
 from streams.changing import MOST_LINES, differences
 from streams.engine.partition import PartitionFold
 from streams.ledger.claims import Claim

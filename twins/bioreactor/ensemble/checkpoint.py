@@ -5,16 +5,14 @@ It holds the coordinates of every draw and what has been reported, nothing that 
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 from msgspec import Struct
 
 from schemas.errors import SnapshotError
+from twins.sealed import seal, unseal
 
 MAGIC = b"TWEN"
 VERSION = 1
-_HASH = 32  # bytes
 
 
 class SavedTrack(Struct, frozen=True):
@@ -50,8 +48,7 @@ _DECODE = msgspec.msgpack.Decoder(Saved)
 
 def write(saved: Saved) -> bytes:
     """Give the bytes."""
-    body = _ENCODE.encode(saved)
-    return MAGIC + hashlib.sha256(body).digest() + body
+    return seal(_ENCODE.encode(saved), MAGIC)
 
 
 def read(body: bytes) -> Saved:
@@ -62,13 +59,13 @@ def read(body: bytes) -> Saved:
     SnapshotError
         If they are not what `write` gave.
     """
-    head = len(MAGIC) + _HASH
-    if body[: len(MAGIC)] != MAGIC or hashlib.sha256(body[head:]).digest() != body[len(MAGIC) : head]:
+    whole = unseal(body, MAGIC)
+    if whole is None:
         raise SnapshotError(
             f"expected a whole checkpoint of an ensemble, received {len(body)} other bytes; take another"
         )
     try:
-        saved = _DECODE.decode(body[head:])
+        saved = _DECODE.decode(whole)
     except msgspec.DecodeError as error:
         raise SnapshotError(f"expected a checkpoint of version {VERSION}, received {error}; take another") from None
     if saved.version != VERSION:

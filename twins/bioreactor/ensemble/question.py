@@ -5,7 +5,6 @@ docs/ensembles.md describes the fields for people.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.jobs import SimulationSpec
+from schemas.jobs import SimulationSpec, hash_of
 from twins.bioreactor.draws import known_spread, root_of
 from twins.bioreactor.models.model import ProcessModel, is_stiff
 from twins.bioreactor.simulate import read_specification
@@ -69,7 +68,7 @@ class Question:
     @property
     def hash(self) -> str:
         """SHA-256 of the specification's canonical JSON, in hexadecimal."""
-        return hashlib.sha256(msgspec.json.encode(self.spec, order="sorted")).hexdigest()
+        return hash_of(self.spec)
 
 
 def read_question(spec: SimulationSpec, models: Mapping[str, ProcessModel]) -> Question:

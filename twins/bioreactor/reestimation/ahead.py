@@ -15,8 +15,7 @@ from twins.bioreactor.estimation.batched import cholesky
 from twins.bioreactor.estimation.exchange import add_bolus, draw_sample
 from twins.bioreactor.estimation.joint import Joint, JointFilter
 from twins.bioreactor.estimation.outlook import forecast_step
-from twins.bioreactor.models.coordinates import state_of
-from twins.bioreactor.process_section import scale_of, unit_of
+from twins.bioreactor.process_section import unit_of
 from twins.bioreactor.reestimation.bundle import Hypotheses
 from twins.bioreactor.reestimation.posterior import rounded
 from twins.bioreactor.reestimation.question import Question
@@ -133,9 +132,7 @@ def _quantities(
 ) -> Floats:  # fmt: skip
     shape = points.shape[1:]
     x, p = filter_.physical(points, joint.volume, joint.values)
-    states = [
-        scale_of(state) * state_of(np, state, points[row]) for row, state in enumerate(filter_.states)
-    ]  # fmt: skip
+    states = [x[row] for row in filter_.layout.states]
     inputs = u[:, None, None] * np.ones(shape)
     outputs = [
         np.broadcast_to(one.of(np, hour, x, inputs, p), shape) for one in question.process.model.outputs

@@ -21,7 +21,8 @@ from twins.bioreactor.estimation.measurement import update
 from twins.bioreactor.estimation.outlook import SLOW_STEP_HOURS, forecast_step
 from twins.bioreactor.models.model import ProcessModel, is_stiff
 from twins.bioreactor.process import Process
-from twins.bioreactor.reestimation.history import Deed, History, retained
+from twins.bioreactor.reestimation.history import Deed, History
+from twins.bioreactor.rows import RETAINED
 
 Floats = NDArray[np.float64]
 
@@ -104,11 +105,12 @@ class Bundle:
                 if deed.what == "exchange":
                     joint.volume = np.maximum(joint.volume - litres, LEAST_LITRES)
                 holds = np.repeat(deed.holds[:, None], n, axis=1)
-                add_bolus(joint, filter_, litres, holds, retained(self._process, deed))
+                kept = self._process.cells if deed.name == RETAINED else []
+                add_bolus(joint, filter_, litres, holds, kept)
             case "take":
                 draw_sample(joint, np.full(n, deed.value))
             case "forget":
-                _forget(joint, filter_, self._process.tags.get("biomass", -1), deed.value)
+                self._process.forget(joint, deed.value)
             case "phase":
                 self.phase = deed.name
 
@@ -134,15 +136,3 @@ def longest_step(model: ProcessModel) -> float:
     (0.5, 0.25)
     """
     return STEP_HOURS if not is_stiff(model) and model.step_hours >= SLOW_STEP_HOURS else forecast_step(model)
-
-
-def _forget(joint: Joint, filter_: JointFilter, place: int, gain_sd: float) -> None:
-    """Forget what was learned of the biomass probe, in place, as `Process.forget_gain` does."""
-    if place < 0:
-        return
-    channel, lay = filter_.design.channels[place], filter_.layout
-    gain = channel.gain_sd if gain_sd < 0.0 else gain_sd
-    for row, sd in ((lay.gains[place], gain), (lay.colours[place], channel.colour_sd)):
-        if row >= 0:
-            joint.mean[row] = joint.covariance[row] = joint.covariance[:, row] = 0.0
-            joint.covariance[row, row] = sd * sd

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from schemas.instants import HOUR, MINUTE
 from twins.bioreactor.fold import SIGNAL, apply_changes
 from twins.bioreactor.parameters.assumed_growth import DEFAULTS, READINGS_EFFECTIVE
-from twins.bioreactor.process import CELLS, Process
+from twins.bioreactor.process import Process
 from twins.bioreactor.process_section import scale_of
 from twins.bioreactor.reestimation.question import Question, refused
 from twins.bioreactor.rows import (
@@ -30,7 +30,6 @@ from twins.bioreactor.rows import (
     NANOLITRES,
     PHASE,
     PROBE,
-    RETAINED,
     SAMPLE,
     START,
     TIMES,
@@ -235,19 +234,9 @@ class _Writer:
         if change.order == EXCHANGED:
             self.flush()
             taken = min(change.volume / NANOLITRES, self._volume - LEAST_LITRES)
-            holds = self._medium(dict(change.parameters))
+            holds = self._process.medium(dict(change.parameters))[:, 0]
             self.deeds.append(Deed(hour, "exchange", value=taken, name=change.name, holds=holds))
         return change.order == INOCULATED
-
-    def _medium(self, named: dict[str, float]) -> Floats:
-        """Give what a fresh medium holds: what it names, no cells, else what a run begins with."""
-        holds = self._process.initial[:, 0].copy()
-        for row, state in enumerate(self._process.filter.states):
-            if state.name in CELLS:
-                holds[row] = 0.0
-            elif state.name in named:
-                holds[row] = named[state.name] / scale_of(state)
-        return holds
 
     def _feed(self, row: Row, hour: float) -> None:
         litres = row.bucket[FEED] / NANOLITRES
@@ -274,9 +263,3 @@ class _Writer:
         self._block.means.append(total / (left * FIXED))
         self._block.hours.append(self._hour(row.minute * MINUTE + row.bucket[TIMES] // count))
         self._block.shares.append(min(float(left), float(DEFAULTS[READINGS_EFFECTIVE])))
-
-
-def retained(process: Process, deed: Deed) -> list[int]:
-    """Give the rows that an exchange of medium does not dilute."""
-    states = process.filter.states
-    return [row for row, state in enumerate(states) if deed.name == RETAINED and state.name in CELLS]

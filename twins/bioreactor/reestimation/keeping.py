@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from typing import Any
 
@@ -12,9 +11,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from schemas.errors import SnapshotError
+from twins.sealed import seal, unseal
 
 FORMAT = 1
-DIGEST = 32  # bytes
 KINDS = {"f": np.float64, "i": np.int64}
 
 
@@ -29,8 +28,7 @@ class _Kept(Struct, frozen=True, array_like=True):
 def write(mark: bytes, stage: str, turns: int, arrays: dict[str, NDArray[Any]]) -> bytes:
     """Write a checkpoint; `mark` names what it is of."""
     kept = {name: (str(one.dtype.kind), one.shape, one.tobytes()) for name, one in arrays.items()}
-    body = msgspec.msgpack.encode(_Kept(FORMAT, mark, stage, turns, kept))
-    return hashlib.sha256(body).digest() + body
+    return seal(msgspec.msgpack.encode(_Kept(FORMAT, mark, stage, turns, kept)))
 
 
 def read(body: bytes, mark: bytes) -> tuple[str, int, dict[str, NDArray[Any]]]:
@@ -41,8 +39,8 @@ def read(body: bytes, mark: bytes) -> tuple[str, int, dict[str, NDArray[Any]]]:
     SnapshotError
         If the bytes are torn, of another format, or not of `mark`.
     """
-    digest, rest = body[:DIGEST], body[DIGEST:]
-    if len(digest) < DIGEST or hashlib.sha256(rest).digest() != digest:
+    rest = unseal(body)
+    if rest is None:
         raise _no("a whole one", "one whose hash is wrong")
     try:
         kept = msgspec.msgpack.decode(rest, type=_Kept)

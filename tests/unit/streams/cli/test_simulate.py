@@ -16,7 +16,9 @@ from twins.bioreactor.models import MODELS
 module = importlib.import_module("streams.cli.main")  # the door names the function of that name
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "simulate"
 SPECIFICATIONS = sorted(
-    path for path in EXAMPLES.glob("*.json") if path.stem != "parameters" and not path.stem.startswith("md_")
+    path
+    for path in EXAMPLES.glob("*.json")
+    if path.stem != "parameters" and not path.stem.startswith(("md_", "enrollment_", "supply_"))
 )
 
 
@@ -46,6 +48,16 @@ def test_examples_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert text.encode() == msgspec.json.encode(result, order="sorted") + b"\n"
 
 
+def test_the_schedule_of_the_example_is_proved_to_be_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "plan.json"
+    spec = EXAMPLES / "supply_plan_bay_lost.json"
+    assert command(monkeypatch, "supply.plan", "--spec", str(spec), "--out", str(out)) == 0
+    said = json.loads(out.read_bytes())["document"]
+    assert said["feasible"]
+    assert said["proved"]
+    assert said["cost"] == said["bound"] < said["greedy_cost"]
+
+
 def test_without_out_the_result_is_standard_output(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -62,7 +74,7 @@ def test_without_out_the_result_is_standard_output(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["enrollment", "--spec", "none.json"], "expected a kind among bioreactor"),
+        (["weather", "--spec", "none.json"], "expected a kind among bioreactor"),
         (["bioreactor", "--spec", "none.json"], "expected a readable file"),
         (["bioreactor"], "--spec"),
         (["bioreactor", "--spec", "{broken}"], "expected JSON"),

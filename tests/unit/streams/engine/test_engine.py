@@ -138,7 +138,7 @@ def test_an_engine_that_leaves_goes_quietly_where_an_heir_came_first(uri: str) -
     bench.engine.claim([0])
     with connect(uri) as heir:
         claims.claim(heir, [(TOPIC, 0)], "heir")
-    bench.engine.interrupt()  # it was told to stop
+    bench.engines.interrupt()  # it was told to stop
     bench.engine.fold(0, one_unit(10))
     bench.stop()
     assert bench.codes == []
@@ -208,11 +208,11 @@ def test_told_to_stop_it_waits_for_no_database(own_postgres: Any) -> None:
     folding = threading.Thread(target=lambda: [bench.engine.fold(0, one_unit(100)[i : i + 20]) for i in (0, 20, 40)])
     folding.start()
     assert _until(lambda: bench.metrics.backpressure._value.get() == 1.0)
-    bench.engine.interrupt()
+    bench.engines.interrupt()
     folding.join(5)
     assert not folding.is_alive()
     began = monotonic()
-    bench.engine.stop(1.0)
+    bench.engines.stop(1.0)
     assert monotonic() - began < 3.0
     bench._hang_up()
     own_postgres.start()

@@ -38,6 +38,60 @@ def test_a_flood_of_one_tenant_does_not_hold_up_another(store: JobStore) -> None
     assert sorted(name.split("-")[0] for name in found) == ["calm", "calm", "flood", "flood"]
 
 
+FLOOD = 5_000
+OTHERS = [f"other{n}" for n in range(5)]
+_FILL = (
+    "insert into job (id, twin_kind, twin_key, kind, tenant, asked_by, reasons, priority, rank, spec, content_hash,"
+    " event_time) select 'flood-' || i, 'bioreactor', 'F-' || i, %s, 'loud', 'm', '{r}', 2, 2,"
+    " (select spec from job where id = 'seed'), 'x', now() from generate_series(1, %s) i"
+)
+
+
+@pytest.fixture
+def flooded(store: JobStore, uri: str) -> JobStore:
+    """Thousands of one tenant wait; behind them four of each of five others."""
+    store.submit([ask("seed", "T-0", tenant="loud")])
+    change(uri, _FILL, KIND, FLOOD)
+    for n in range(4):
+        store.submit([ask(f"{who}-{n}", f"{who}-{n}", seed=10 * n + i, tenant=who) for i, who in enumerate(OTHERS)])
+    return store
+
+
+def test_behind_a_flood_each_other_tenant_has_its_turn_in_every_round(flooded: JobStore, uri: str) -> None:
+    found = [name.split("-")[0] for name in order(flooded, 24)]
+    rounds = [sorted(found[begin : begin + 6]) for begin in range(0, 24, 6)]
+    loud = {"flood", "seed"}
+    assert all(sum(name in loud for name in one) == 1 and set(one) - loud == set(OTHERS) for one in rounds), rounds
+    flooded.submit([ask("late", "L-1", seed=99, tenant="late"), ask("safe", seed=98, priority="patient_safety")])
+    assert order(flooded, 3)[:2] == ["safe", "late"]
+    counts = dict(rows_of(uri, "select tenant, count(*) from job where state = 'running' group by 1"))
+    assert counts == {"loud": 5, "late": 1, "site": 1, **dict.fromkeys(OTHERS, 4)}
+
+
+def test_a_flood_holds_one_place_of_four_while_others_wait(flooded: JobStore, uri: str) -> None:
+    """Four places, each free again as soon as its job is answered: the oldest first."""
+    waiting = dict.fromkeys(OTHERS, 4)
+    running, before = [one(flooded) for _ in range(4)], 0
+    for claimed in running:
+        _take_off(waiting, claimed.lease.id)
+    while any(waiting.values()):
+        assert flooded.finish(answer(running.pop(0)))
+        claimed = one(flooded)
+        running.append(claimed)
+        before += not _take_off(waiting, claimed.lease.id)
+        held = sum(not found.lease.id.startswith("other") for found in running)
+        assert held <= 1 or sum(map(bool, waiting.values())) < 4, (held, waiting)
+    assert before <= 20, "of the flood, before the last of the others' twenty"
+
+
+def _take_off(waiting: dict[str, int], job: str) -> bool:
+    """Count another's job as begun; tell whether it is one."""
+    who = job.split("-")[0]
+    if who in waiting:
+        waiting[who] -= 1
+    return who in waiting
+
+
 def test_several_at_once_are_shared_among_tenants(store: JobStore) -> None:
     store.submit([ask(f"a{i}", f"A-{i}", seed=i, tenant="a") for i in range(20)])
     store.submit([ask(f"b{i}", f"B-{i}", seed=50 + i, tenant="b") for i in range(20)])

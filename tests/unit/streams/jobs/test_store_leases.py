@@ -16,6 +16,7 @@ from streams.jobs.store import JobStore
 from streams.ledger import audit
 from tests.support.engines import rows_of
 from tests.support.jobs import (
+    KIND,
     answer,
     ask,
     change,
@@ -127,6 +128,15 @@ def test_an_answer_is_bounded(store: JobStore, uri: str) -> None:
     with pytest.raises(LedgerError, match="expected an answer of at most"):
         store.finish(Finished(claimed.lease, bytes(1 << 20), b"{}", 1.0, "cpu"))
     assert states(uri) == {"a": "running"}
+
+
+def test_what_no_twin_reads_is_answered_to_people_and_to_a_twin_that_asked(store: JobStore, uri: str) -> None:
+    own = "bioreactor.events/0/3/0"
+    store.submit([ask("api/1", kind="md"), ask(own, "BR-2", seed=2, kind="md"), ask("api/2", "BR-3", seed=3)])
+    for kind in ("md", "md", KIND):
+        assert store.finish(answer(one(store, kinds=(kind,))))
+    assert {result.job for result in results(uri)} == {"api/1", own, "api/2"}
+    assert {headers["ce_id"] for _, _, headers in said(uri, "bioreactor.events")} == {own, "api/2"}
 
 
 def test_failures_wait_and_then_go_to_the_dead_letters(store: JobStore, uri: str) -> None:

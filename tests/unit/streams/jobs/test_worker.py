@@ -79,11 +79,13 @@ def bench(
     ledger: MemoryLedger | None = None,
     place: Place | None = None,
     load_past: Callable[..., Any] = lambda _: (),
+    idle_seconds: float | None = None,
 ) -> Iterator[Bench]:
     ledger = ledger or MemoryLedger()
     given = {one.kind: one for one in entries or (entry(),)}
     where = [place or Place(Device())] * places
-    made = Bench(ledger, Worker("w", where, given, lambda: ledger, load_past, limits=limits, pace=PACE))
+    worker = Worker("w", where, given, lambda: ledger, load_past, limits=limits, pace=PACE, idle_seconds=idle_seconds)
+    made = Bench(ledger, worker)
     try:
         yield made
     finally:
@@ -407,3 +409,26 @@ def test_a_job_is_handed_the_past_it_asked_for_and_fails_where_there_is_none_to_
         row = made.ask(specification(10))
         until(lambda: ended(row))
         assert row.errors == ["no such twin"]
+
+
+def test_a_worker_that_is_to_end_when_idle_ends_well_once_nothing_came_for_so_long() -> None:
+    ledger = MemoryLedger()
+    ledger.ask("job-1", specification(200, work=SLOW))
+    with bench(ledger=ledger, idle_seconds=0.6) as made:
+        until(lambda: ended(ledger.rows["job-1"]))
+        ended_at = time.monotonic()
+        made.thread.join(10.0)
+        assert (made.code, ledger.rows["job-1"].state, ledger.rows["job-1"].attempt) == (0, "done", 1)
+        assert time.monotonic() - ended_at > 0.5  # its patience began anew when the job had ended
+
+
+def test_a_worker_is_not_idle_while_its_ledger_is_away() -> None:
+    ledger = MemoryLedger()
+    ledger.away = True
+    with bench(ledger=ledger, idle_seconds=0.3) as made:
+        made.thread.join(1.0)
+        assert made.thread.is_alive()
+        row = ledger.ask("job-1", specification(10))
+        ledger.away = False
+        made.thread.join(10.0)
+        assert (made.code, row.state) == (0, "done")

@@ -63,7 +63,7 @@ def committer(uri: str, fail_at: str = "") -> Committer:
         if step == fail_at:
             raise PlantedError(step)
 
-    return Committer("bioreactor", EmbeddedOutputs(uri), at_step)
+    return Committer(EmbeddedOutputs(uri), at_step)
 
 
 def counts(uri: str) -> dict[str, int]:
@@ -172,9 +172,7 @@ def test_an_unsure_commit_waits_for_the_one_before(uri: str, connection: psycopg
             inside.set()
             assert go_on.wait(10)
 
-    first = threading.Thread(
-        target=lambda: Committer("bioreactor", EmbeddedOutputs(uri), hold).commit(connection, [folded])
-    )
+    first = threading.Thread(target=lambda: Committer(EmbeddedOutputs(uri), hold).commit(connection, [folded]))
     first.start()
     assert inside.wait(10)
     written: list[int] = []

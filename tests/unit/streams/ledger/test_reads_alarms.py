@@ -52,7 +52,7 @@ def uri(postgres_server: Any) -> str:
         fold.resume(claim)
         folded = fold.fold([record(event, place) for place, event in enumerate(script.events)])
         assert folded is not None
-        Committer("bioreactor", EmbeddedOutputs(uri)).commit(connection, [folded])
+        Committer(EmbeddedOutputs(uri)).commit(connection, [folded])
     return uri
 
 

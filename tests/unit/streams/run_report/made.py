@@ -64,7 +64,7 @@ def fill(uri: str, records: Sequence[Record], config: dict[str, Any] | None = No
             model, TOPIC, partition, lambda wanted, before: load_past(past, "bioreactor", wanted, before)
         )
         fold.resume(claim)
-        committer = Committer("bioreactor", EmbeddedOutputs(uri))
+        committer = Committer(EmbeddedOutputs(uri))
         for first in range(0, len(records), frame):
             folded = fold.fold(list(records[first : first + frame]))
             assert folded is not None

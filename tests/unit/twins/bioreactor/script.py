@@ -11,7 +11,9 @@ import numpy as np
 
 from schemas import bioreactor as b
 from schemas.events import Event, write_headers, write_value
+from schemas.fields import Quantity
 from schemas.instants import SECOND, Instant, parse_instant
+from schemas.partitions import TimePassed
 from twins.checks import PlainRecord
 
 BEGIN = parse_instant("2026-03-01T08:00:00Z")
@@ -35,7 +37,7 @@ class Script:
 
     def start(self, seconds: float = 0, batch: str = "B-1", volume: float | None = 1.0, **more: Any) -> Event:
         also = {name: more.pop(name) for name in ("id", "source", "subject") if name in more}
-        amount = None if volume is None else b.Quantity(volume, "L")
+        amount = None if volume is None else Quantity(volume, "L")
         return self.say(seconds, "bioreactor.batch_started", b.BatchStarted(batch, volume=amount, **more), **also)
 
     def end(self, seconds: float, batch: str = "B-1", **also: Any) -> Event:
@@ -52,10 +54,10 @@ class Script:
         return self.say(seconds, "bioreactor.reading", b.Reading(tuple(channels)), **(also or {}))
 
     def feed(self, seconds: float, litres: float, **also: Any) -> Event:
-        return self.say(seconds, "bioreactor.feed_added", b.FeedAdded(b.Quantity(litres, "L")), **also)
+        return self.say(seconds, "bioreactor.feed_added", b.FeedAdded(Quantity(litres, "L")), **also)
 
     def sample(self, seconds: float, litres: float, name: str = "S-1", **also: Any) -> Event:
-        return self.say(seconds, "bioreactor.sample_drawn", b.SampleDrawn(b.Quantity(litres, "L"), name), **also)
+        return self.say(seconds, "bioreactor.sample_drawn", b.SampleDrawn(Quantity(litres, "L"), name), **also)
 
     def assay(self, seconds: float, value: float, name: str = "S-1", tag: str = "biomass", **also: Any) -> Event:
         return self.say(seconds, "bioreactor.assay_resulted", b.AssayResulted(name, tag, value, "g/L"), **also)
@@ -86,11 +88,11 @@ class Script:
         return self.say(seconds, "bioreactor.resumed", b.Resumed(), **also)
 
     def exchange(self, seconds: float, litres: float, retained: bool = True, **also: Any) -> Event:
-        data = b.MediumExchanged(b.Quantity(litres, "L"), retained, also.pop("composition", {}))
+        data = b.MediumExchanged(Quantity(litres, "L"), retained, also.pop("composition", {}))
         return self.say(seconds, "bioreactor.medium_exchanged", data, **also)
 
     def passed(self, seconds: float, **also: Any) -> Event:
-        return self.say(seconds, "time.passed", b.TimePassed(), **{"subject": "", **also})
+        return self.say(seconds, "time.passed", TimePassed(), **{"subject": "", **also})
 
 
 def records_of(events: Sequence[Event], first: int = 0) -> list[PlainRecord]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from schemas.bioreactor import AssayResulted, ConfigurationChanged
+from schemas.bioreactor import AssayResulted
 from schemas.errors import SnapshotError
+from schemas.partitions import ConfigurationChanged
 from tests.unit.twins.bioreactor.script import Script, records_of, wild_events
 from twins import checks
 from twins.bioreactor import BioreactorBlock, BioreactorModel, adopt, refolding

@@ -120,6 +120,17 @@ def test_a_parameter_that_is_adopted_alone_leaves_the_others_as_they_are() -> No
 # -- the fact ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_parameter_adopted_with_more_doubt_than_before_any_data_was_seen_by_the_data() -> None:
+    wide = {"parameters": {**SAID["parameters"], "Y_XS": {"median": 1.5e8, "sd_log": 0.3}}}
+    said = []
+    for script in (culture(), adopted(summary=wide)[0]):
+        estimates = [one for one in folding(script.events, SILENT).effects if one.kind == "estimate"]
+        said.append(estimates[-1].data["process"]["parameters"]["Y_XS"])
+    assert [(one["seen"], one["doubt_left"]) for one in said] == [
+        (False, pytest.approx(1.0, abs=0.05)), (True, pytest.approx(1.5, abs=0.05)),
+    ]  # fmt: skip
+
+
 def test_an_adoption_moves_the_estimate_at_once_and_the_answer_is_put_down() -> None:
     script, job = adopted()
     folded = folding(script.events, SILENT)

@@ -10,6 +10,7 @@ import pytest
 from schemas import bioreactor as b
 from schemas.effects import Effect
 from schemas.errors import SnapshotError
+from schemas.fields import Quantity
 from schemas.instants import parse_instant
 from tests.unit.twins.bioreactor.script import BEGIN, Script, later, records_of
 from twins.bioreactor import BioreactorBlock, BioreactorModel, snapshot
@@ -185,11 +186,11 @@ def test_a_fact_beyond_the_horizon_goes_to_the_late_ones() -> None:
         (b.BatchStarted("B-2", model="magic"), "invalid_field", "growth"),
         (b.BatchStarted("B-2", parameters={"mu": 1.0}), "invalid_field", "growth_rate_mean"),
         (b.BatchStarted("B-2", parameters={"gain_sd": 1e9}), "invalid_field", "gain_sd between"),
-        (b.BatchStarted("B-2", volume=b.Quantity(1.0, "g/L")), "unit", "volume"),
+        (b.BatchStarted("B-2", volume=Quantity(1.0, "g/L")), "unit", "volume"),
         (b.BatchStarted("B-2", planned_end="soon"), "invalid_field", "RFC 3339"),
-        (b.FeedAdded(b.Quantity(-1.0, "L")), "invalid_field", "from 0"),
-        (b.FeedAdded(b.Quantity(1.0, "kg")), "unit", "volume"),
-        (b.SampleDrawn(b.Quantity(2.0, "L"), "S"), "invalid_field", "smaller than"),
+        (b.FeedAdded(Quantity(-1.0, "L")), "invalid_field", "from 0"),
+        (b.FeedAdded(Quantity(1.0, "kg")), "unit", "volume"),
+        (b.SampleDrawn(Quantity(2.0, "L"), "S"), "invalid_field", "smaller than"),
         (b.AssayResulted("S", "biomass", -1.0, "g/L"), "invalid_field", "biomass between 0"),
         (b.AssayResulted("S", "biomass", 1.0, "10*6/mL"), "unit", "g/L"),
         (b.AssayResulted("S", "glucose", 1.0, "%"), "unit", "mass_concentration"),

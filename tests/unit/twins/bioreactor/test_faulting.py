@@ -19,7 +19,9 @@ from benchmarks.faults.vessel import CAP, Floats, W, draw
 from schemas import bioreactor as b
 from schemas.errors import SettingsError
 from schemas.events import Event
+from schemas.fields import Quantity
 from schemas.instants import MINUTE, Instant, parse_instant
+from schemas.partitions import TimePassed
 from tests.unit.twins.bioreactor.script import BEGIN, Script, records_of
 from twins import checks
 from twins.bioreactor import BioreactorBlock, BioreactorModel
@@ -225,7 +227,7 @@ def test_what_was_done_explains_a_step_and_what_was_not_does_not(run: Run, learn
     time = Instant(live.BEGIN + (ONSET - 10) * MINUTE + 1)
     sample = Event(
         id="s", source="lab", type="bioreactor.sample_drawn", subject="BR-2", event_time=time, record_time=time,
-        data=b.SampleDrawn(b.Quantity(0.03, "L"), "S-1"),
+        data=b.SampleDrawn(Quantity(0.03, "L"), "S-1"),
     )  # fmt: skip
     place = next(j for j, one in enumerate(events) if one.event_time > time)
     told = learned.go_on([*events[:place], sample, *events[place:]])
@@ -236,10 +238,10 @@ def test_what_was_done_explains_a_step_and_what_was_not_does_not(run: Run, learn
 @pytest.mark.parametrize(
     ("kind", "data", "jumped", "renewed"),
     [
-        ("sample_drawn", b.SampleDrawn(b.Quantity(0.01, "L"), "S"), {"weight"}, set()),
-        ("feed_added", b.FeedAdded(b.Quantity(0.05, "L")), set(), set()),  # 1 %: the pump's demand tells it
-        ("feed_added", b.FeedAdded(b.Quantity(0.15, "L")), {CHANNELS[probe] for probe in PROBES}, set()),
-        ("medium_exchanged", b.MediumExchanged(b.Quantity(1.0, "L"), True), {CHANNELS[one] for one in PROBES}, set()),
+        ("sample_drawn", b.SampleDrawn(Quantity(0.01, "L"), "S"), {"weight"}, set()),
+        ("feed_added", b.FeedAdded(Quantity(0.05, "L")), set(), set()),  # 1 %: the pump's demand tells it
+        ("feed_added", b.FeedAdded(Quantity(0.15, "L")), {CHANNELS[probe] for probe in PROBES}, set()),
+        ("medium_exchanged", b.MediumExchanged(Quantity(1.0, "L"), True), {CHANNELS[one] for one in PROBES}, set()),
         ("probe_calibrated", b.ProbeCalibrated("ph.pv", "two_point"), set(), {"ph"}),
         ("probe_changed", b.ProbeChanged("biomass"), set(), {"capacitance"}),
         ("probe_changed", b.ProbeChanged("of no channel"), set(), set()),
@@ -270,7 +272,7 @@ def test_a_silent_channel_is_found_and_a_silent_unit_is_left_to_its_own_rule(run
             events.append(one)
     time = Instant(live.BEGIN + (ONSET - 3) * MINUTE + MINUTE // 2)
     passed = Event(
-        id="t", source="test", type="time.passed", subject="", event_time=time, record_time=time, data=b.TimePassed()
+        id="t", source="test", type="time.passed", subject="", event_time=time, record_time=time, data=TimePassed()
     )
     events.insert(next(j for j, one in enumerate(events) if one.event_time > time), passed)
     found = learned.go_on(events)

@@ -16,6 +16,7 @@ from schemas import bioreactor as b
 from schemas.effects import Effect
 from schemas.errors import InputError
 from schemas.events import Event, read_structured
+from schemas.fields import Quantity
 from tests.unit.twins.bioreactor.script import Script, records_of, wild_events, with_cells
 from twins.bioreactor import BioreactorBlock, BioreactorModel
 from twins.checks import fold
@@ -252,7 +253,7 @@ def test_an_exchange_of_medium_dilutes_what_is_dissolved_and_cells_that_go_with_
     retained: bool, cells: float
 ) -> None:
     """c' = 0.6 c + 0.4 c_in; the tolerance is for the seconds between the two estimates."""
-    before, after, _ = exchanged(retained, composition={"glucose": b.Quantity(50.0, "mmol/L")})
+    before, after, _ = exchanged(retained, composition={"glucose": Quantity(50.0, "mmol/L")})
     for name, share, brought in (
         ("viable_cells", cells, 0.0), ("dead_cells", cells, 0.0), ("lactate", 0.6, 0.0), ("ammonia", 0.6, 0.0),
         ("glucose", 0.6, 20.0), ("glutamine", 0.6, 1.6),
@@ -266,10 +267,10 @@ def test_an_exchange_of_medium_dilutes_what_is_dissolved_and_cells_that_go_with_
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"composition": {"glucose": b.Quantity(9.0, "g/L")}}, "unit"),
-        ({"composition": {"glucose": b.Quantity(-1.0, "mmol/L")}}, "invalid_field"),
-        ({"composition": {"viable_cells": b.Quantity(1.0, "10*6/mL")}}, "invalid_field"),
-        ({"composition": {"gluten": b.Quantity(1.0, "mmol/L")}}, "invalid_field"),
+        ({"composition": {"glucose": Quantity(9.0, "g/L")}}, "unit"),
+        ({"composition": {"glucose": Quantity(-1.0, "mmol/L")}}, "invalid_field"),
+        ({"composition": {"viable_cells": Quantity(1.0, "10*6/mL")}}, "invalid_field"),
+        ({"composition": {"gluten": Quantity(1.0, "mmol/L")}}, "invalid_field"),
     ],
 )
 def test_an_exchange_that_cannot_be_is_refused_and_moves_nothing(more: dict[str, Any], reason: str) -> None:
