@@ -18,6 +18,7 @@ from connectors.bioreactor_writer import ReadingWriter
 from connectors.outgoing import Outgoing, encode, packed
 from schemas import bioreactor as b
 from schemas.events import Event
+from schemas.fields import Quantity
 from schemas.instants import HOUR, MINUTE, SECOND, Instant
 
 Floats = NDArray[np.float64]
@@ -88,15 +89,15 @@ class Cultures:
         sample = f"{self.keys[unit]}-1"
         if step == 0:
             begun = self._origin - round(RUN_HOURS * HOUR)
-            start = b.BatchStarted(f"{self.keys[unit]}-B", volume=b.Quantity(LITRES, "L"), clock="wall")
-            drawn = b.SampleDrawn(b.Quantity(0.005, "L"), sample)
+            start = b.BatchStarted(f"{self.keys[unit]}-B", volume=Quantity(LITRES, "L"), clock="wall")
+            drawn = b.SampleDrawn(Quantity(0.005, "L"), sample)
             return [
                 self._event(unit, "start", "batch_started", start, begun, begun),
                 self._event(unit, "sample", "sample_drawn", drawn, int(self._drawn[unit]), int(self._drawn[unit])),
             ]
         found = []
         if (step + unit) % FEED_SECONDS == 0:
-            fed = b.FeedAdded(b.Quantity(FEED_LITRES, "L"))
+            fed = b.FeedAdded(Quantity(FEED_LITRES, "L"))
             found.append(self._event(unit, f"{step}-feed", "feed_added", fed, now, now))
         if self._within and step == assay_step(unit, len(self.keys), self._within):
             told = b.AssayResulted(sample, "glucose", float(self._assay[unit]), "mmol/L", "analyser")

@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.report import Report, add_out, given
 from schemas import bioreactor as b
 from schemas.events import Event, write_headers, write_value
+from schemas.fields import Quantity
 from schemas.instants import MINUTE, Instant, parse_instant
 from twins.bioreactor import BioreactorModel
 from twins.checks import PlainRecord
@@ -108,7 +109,7 @@ def _records(units: int, minutes: int, seed: int) -> Iterator[PlainRecord]:
     for minute in range(minutes + 1):
         for unit in range(units):
             at = Instant(BEGIN + minute * MINUTE + unit * MINUTE // units)
-            data: Any = b.BatchStarted(f"B-{unit}", volume=b.Quantity(1.0, "L"))
+            data: Any = b.BatchStarted(f"B-{unit}", volume=Quantity(1.0, "L"))
             kind = "bioreactor.batch_started"
             if minute:
                 cells = 0.2 * float(np.exp(0.027 * minute / 60) * (1 + 0.02 * rng.standard_normal()))

@@ -112,7 +112,7 @@ def _fold_and_commit(where: Stage, options: argparse.Namespace, steps: Steps) ->
     model = load_model("bioreactor", None)
     reader = Reader(where.uri, "bench-read")
     outputs = make_outputs(None, where.uri)
-    committer = Committer("bioreactor", outputs)
+    committer = Committer(outputs)
     partitions = range(TOPIC.partitions)
     with connect(where.uri, name="bench-commit") as connection:
         taken = claims.claim(connection, [(TOPIC.name, partition) for partition in partitions], "bench")

@@ -132,7 +132,7 @@ def _triggers(report: Report, uri: str, options: argparse.Namespace) -> None:
     _empty(uri)
     store = JobStore(uri, make_outputs(None, uri), "bench-triggers")
     store.submit([_asked("trigger", "BR-1", "site", 0)])
-    running = store.claim("worker", (KIND,), ("cpu",), 1)
+    running = store.claim("worker", (KIND,), "cpu", 1)
     begun = time.perf_counter()
     for begin in range(0, options.triggers, 500):
         end = min(begin + 500, options.triggers)
@@ -142,7 +142,7 @@ def _triggers(report: Report, uri: str, options: argparse.Namespace) -> None:
     while running:
         runs += 1
         store.finish(_answer(running[0]))
-        running = store.claim("worker", (KIND,), ("cpu",), 1)
+        running = store.claim("worker", (KIND,), "cpu", 1)
     store.close()
     report.add("triggers of one twin", triggers=options.triggers, per_s=options.triggers / spent, runs=runs)
     report.bars.append(Bar(f"runs of {options.triggers:,} triggers", 2, runs, "runs", most=True))
@@ -175,7 +175,7 @@ def _work(uri: str, name: str, ends: float, rate: float, begins: float = 0.0) ->
     """Claim and finish until it is time; at `rate` a second if that is not 0, by chance as jobs come."""
     store = JobStore(uri, make_outputs(None, uri), name)
     rng, found = random.Random(name), []
-    store.claim(name, ("none",), ("cpu",), 1)
+    store.claim(name, ("none",), "cpu", 1)
     time.sleep(max(0.0, begins - time.time()))
     due = time.time()
     while (now := time.time()) < ends:
@@ -184,7 +184,7 @@ def _work(uri: str, name: str, ends: float, rate: float, begins: float = 0.0) ->
             continue
         due += rng.expovariate(rate) if rate else 0.0
         first = time.perf_counter()
-        claimed = store.claim(name, (KIND,), ("cpu",), 1)
+        claimed = store.claim(name, (KIND,), "cpu", 1)
         second = time.perf_counter()
         if not claimed:
             time.sleep(0.005)

@@ -25,6 +25,7 @@ from benchmarks.features import _records as readings
 from benchmarks.report import Report, add_out, given
 from schemas import bioreactor as b
 from schemas.events import Event, write_headers, write_value
+from schemas.fields import Quantity
 from schemas.instants import HOUR, MINUTE, Instant, parse_instant
 from twins.bioreactor import BioreactorModel
 from twins.checks import PlainRecord
@@ -277,7 +278,7 @@ def _frames(runs: Runs, culture: Culture, n: int, stagger: float) -> Iterator[li
 
 def _told(runs: Runs, culture: Culture, run: int, at: int) -> Iterator[tuple[str, Any]]:  # Any: data of an event
     if at == 0:
-        yield "batch_started", b.BatchStarted(f"B-{run}", volume=b.Quantity(1.0, "L"), clock="source")
+        yield "batch_started", b.BatchStarted(f"B-{run}", volume=Quantity(1.0, "L"), clock="source")
         return
     yield "reading", b.Reading((b.Channel("biomass", float(runs.capacitance[at, run]) / 1e9, "10*6/mL"),))
     if at % (12 * MINUTES) == 0:
