@@ -31,7 +31,7 @@ from streams.appending import Row, async_writer
 from streams.engine.engine import EXIT_BROKEN, EXIT_STALE, EXIT_USAGE, Engine, FoldError
 from streams.engine.engines import Engines
 from streams.engine.turns import Turns
-from streams.engine.watch import LeaseWatch, resident_bytes
+from streams.engine.watch import LeaseWatch, StopWatch, resident_bytes
 from streams.ledger.commit import Step
 from streams.maintenance import EVERY_SECONDS, maintain
 from streams.metrics import Metrics
@@ -104,12 +104,14 @@ class Worker:
             frame_records=settings.frame_records,
             end_process=self.end,
             after_commit=outputs.after_commit,
-            leaving=lambda: bool(self.app.should_stop),
+            leaving=self._leaving,
             at_step=at_step,
         )
         self._fold_thread = ThreadPoolExecutor(1, thread_name_prefix="fold")
         self._owned: set[TP] = set()
         self._watch = LeaseWatch(settings.lease_seconds, lambda: self.end(EXIT_STALE))
+        # Faust waits without a bound for what is away: a broker that does not answer, a round of the outbox under way.
+        self._way_out = StopWatch(_STOP_SECONDS - 2.0, self._leaving, self._stopped_late)
         self._health = HealthServer(settings.metrics_host, settings.metrics_port, self.metrics.registry, self.ready)
         self._publisher = OutboxPublisher(uri, settings.broker, lambda: bool(self._owned)) if settings.broker else None
         self.app = self._make_app()
@@ -122,6 +124,13 @@ class Worker:
     def failed(self, error: BaseException) -> None:
         """End the process because of an error that nobody caught, without waiting for it. From any thread."""
         threading.Thread(target=self.engines.failed, args=(error,), name="failed", daemon=True).start()
+
+    def _leaving(self) -> bool:
+        return bool(self.app.should_stop)
+
+    def _stopped_late(self) -> None:
+        log.warning("stopped before all parts had ended; the rest is folded again at the next start")
+        self.end(0)
 
     def _lost(self, reason: str) -> None:
         log.error("replaced", reason=reason)
@@ -249,6 +258,7 @@ class Worker:
 
     async def _start(self) -> None:
         self._watch.start()
+        self._way_out.start()
         if self._publisher is not None:
             self.app.add_future(self._guarded(self._publisher.run)())
 
@@ -329,6 +339,7 @@ class Worker:
     def stop(self) -> None:
         """Commit, take last checkpoints, end the threads. Where that takes too long, end the process without it."""
         self._watch.stop()
+        self._way_out.stop()
         self.engines.interrupt()
         try:
             self._fold_thread.submit(self.engines.stop, _STOP_SECONDS - 1.0).result(_STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""Two watches on a worker: was it frozen past its lease, and does it still move.
+"""Watches on a worker: was it frozen past its lease, how large has it grown, does its way out end.
 
 A process that was stopped (SIGSTOP, a suspended machine) past its lease has been replaced. It may find its old
 sockets alive, so it ends at once by its own monotonic clock; the ledger's epochs would refuse it anyway.
@@ -39,6 +39,42 @@ class LeaseWatch:
             if now - last > self._lease:
                 self._end_process()
             last = now
+
+
+class StopWatch:
+    """Ends the process when its way out takes longer than it may.
+
+    Parameters
+    ----------
+    seconds : float
+        What the way out may take, from the first look that finds it begun.
+    leaving : callable
+        Tells whether the way out has begun.
+    end_process : callable
+        Ends the process; from a thread of this watch.
+    """
+
+    def __init__(self, seconds: float, leaving: Callable[[], bool], end_process: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._leaving = leaving
+        self._end_process = end_process
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stop-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End: the process is out."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._leaving():
+            if self._stopped.wait(_TICK_SECONDS):
+                return
+        if not self._stopped.wait(self._seconds):
+            self._end_process()
 
 
 def resident_bytes() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -208,6 +209,15 @@ def _skip_in_silence() -> None:
     put(partition.PartitionFold, "_fold_carefully", fold_carefully)
 
 
+def _never_out() -> None:
+    """Begin the way out and wait there for ever, as for a broker that does not answer."""
+
+    async def on_stop(self: Any) -> None:
+        await asyncio.Event().wait()
+
+    put(app._App, "on_stop", on_stop)
+
+
 DEFECTS: dict[str, Callable[[], None]] = {
     "no_epoch_check": _no_epoch_check,
     "forget_applied": _forget_applied,
@@ -222,6 +232,7 @@ DEFECTS: dict[str, Callable[[], None]] = {
     "no_lease": _no_lease,
     "delete_before_publishing": _delete_before_publishing,
     "skip_in_silence": _skip_in_silence,
+    "never_out": _never_out,
 }
 
 

@@ -87,3 +87,11 @@ def test_planted_an_outbox_emptied_too_early_is_seen(make_rig: MakeRig) -> None:
         assert life.code == -9
     rig.finish()
     assert any("lacks messages" in problem for problem in rig.verify().problems)
+
+
+def test_told_to_stop_it_ends_in_time_whatever_a_part_of_it_waits_for(make_rig: MakeRig) -> None:
+    rig = make_rig("embedded", SEED, defects=("never_out",))
+    rig.feed(per_second=200, backlog=300)
+    rig.finish()
+    assert "stopped before all parts had ended" in rig.lives[-1].said()
+    assert not rig.verify().problems

@@ -1,4 +1,4 @@
-"""The lease watch ends a process that stood still, and only that."""
+"""The watches end a process that stood still, or that does not find its way out, and only those."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.engine import watch
-from streams.engine.watch import LeaseWatch
+from streams.engine.watch import LeaseWatch, StopWatch
 
 
 @pytest.fixture
@@ -37,3 +37,20 @@ def test_it_may_be_stopped_before_it_began() -> None:
         raise AssertionError("expected no end")
 
     LeaseWatch(6.0, never).stop()
+
+
+def test_a_way_out_that_takes_too_long_is_cut_short() -> None:
+    ended, leaving = threading.Event(), threading.Event()
+    one = StopWatch(0.01, leaving.is_set, ended.set)
+    one.start()
+    assert not ended.wait(0.05)
+    leaving.set()
+    assert ended.wait(5)
+
+
+def test_a_way_out_in_time_is_left_alone() -> None:
+    ended = threading.Event()
+    one = StopWatch(0.2, lambda: True, ended.set)
+    one.start()
+    one.stop()
+    assert not ended.wait(0.4)
