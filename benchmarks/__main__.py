@@ -54,6 +54,7 @@ BENCHMARKS = {
     "supply_identity": "100,000 journeys with swaps, gaps, late and corrected scans: what is found, what is false",
     "supply_journeys": "10,000 journeys live: what a scan costs on one core, its reading included",
     "supply_twin": "10,000 patients on their way: scans a second on one core, forecasts and consequences included",
+    "supply_live": "10,000 patients' scans through log, worker and ledger: held or not, the time from scan to alert",
     "kills": "kill -9 at random points: records lost and doubled",
 }
 FOLDERS = {

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.processes import Child, module, process_seconds
-from schemas.topics import input_topic
+from schemas.topics import Topic, input_topic
 from scripts.kafka import KafkaServer
 from streams.database import embedded
 from streams.prepare import prepare
@@ -92,33 +92,37 @@ def marks_file(where: Stage, name: str = "worker") -> Path:
     return where.folder / f"{name}.marks"
 
 
-def await_owner(where: Stage, worker: Child, before: Mapping[int, int] | None = None) -> dict[int, int]:
+def await_owner(
+    where: Stage, worker: Child, before: Mapping[int, int] | None = None, topic: Topic = TOPIC
+) -> dict[int, int]:
     """Wait until a worker has claimed every partition, each with an epoch above `before`; give the epochs."""
     until = monotonic() + _READY_SECONDS
     with psycopg.connect(where.uri, autocommit=True) as connection:
         while monotonic() < until:
             worker.alive()
-            rows = connection.execute("select partition, epoch from applied where epoch > 0").fetchall()
+            rows = connection.execute(
+                "select partition, epoch from applied where epoch > 0 and topic = %s", (topic.name,)
+            ).fetchall()
             epochs = {partition: epoch for partition, epoch in rows if epoch > (before or {}).get(partition, 0)}
-            if len(epochs) == TOPIC.partitions:
+            if len(epochs) == topic.partitions:
                 return epochs
             sleep(0.02)
     raise TimeoutError(f"expected the worker to claim its partitions within {_READY_SECONDS:g} s: {worker.told()}")
 
 
-def applied(connection: psycopg.Connection[Any]) -> int:
+def applied(connection: psycopg.Connection[Any], topic: Topic = TOPIC) -> int:
     """Count the records that the ledger holds."""
     row = connection.execute(
-        "select coalesce(sum(next_offset), 0) from applied where topic = %s", (TOPIC.name,)
+        "select coalesce(sum(next_offset), 0) from applied where topic = %s", (topic.name,)
     ).fetchone()
     return int(row[0]) if row else 0
 
 
-def await_applied(where: Stage, wanted: int, worker: Child, seconds: float) -> float:
+def await_applied(where: Stage, wanted: int, worker: Child, seconds: float, topic: Topic = TOPIC) -> float:
     """Wait until so many records are applied; give the monotonic time at which they were."""
     until = monotonic() + seconds
     with psycopg.connect(where.uri, autocommit=True) as connection:
-        while (count := applied(connection)) < wanted:
+        while (count := applied(connection, topic)) < wanted:
             worker.alive()
             if monotonic() > until:
                 raise TimeoutError(f"expected {wanted} records applied within {seconds:g} s, found {count}")
