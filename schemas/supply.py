@@ -225,7 +225,9 @@ class LegsLearned(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StopDecided(Struct, frozen=True, forbid_unknown_fields=True):
-    """A person decided on a hard stop: what was found of it, and whether the journey goes on."""
+    """A person decided on a hard stop, or on an exposure (`exposed.ROOM.PLATE`): what was found of it, and whether the
+    journey goes on. After `end` nobody waits for the cells, and a scan or an infusion is a critical alert; a later
+    decision on the same stop takes it back."""
 
     stop: Name
     decision: Literal["go_on", "end"]
@@ -291,7 +293,8 @@ class ShipperOpened(Fact, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class ShipperQualified(Fact, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A shipper was qualified anew, or failed to be."""
+    """A shipper was qualified anew, or failed to be. Of its hours and of those that its packing says the fewer hold;
+    of two dates the earlier. One that failed and is on its way is a high alert."""
 
     passed: bool
     hold_hours: Annotated[float, Meta(gt=0, le=10_000)] | None = None
@@ -415,7 +418,9 @@ class Moved(Fact, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A patient came to a step of the network's route; null: it left. A patient's twin says so, or a planner's system.
 
     `leg_hours` is how long it took since the step before, on its `lane` with its `carrier`: what legs are learned from.
-    `ahead` are the legs that are left.
+    `ahead` are the legs that are left. Of one who left: `vein_to_vein_days` from the last signature at the collection to
+    the infusion, null without either; `out_of_specification` whether a test of the lot failed at last or quality said
+    so, null where nobody tested.
     """
 
     patient: Name
@@ -427,6 +432,8 @@ class Moved(Fact, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ahead: Annotated[tuple[LegName, ...], Meta(max_length=64)] = ()
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
     slot: TimeText | None = None
+    vein_to_vein_days: Annotated[float, Meta(ge=0, le=10_000)] | None = None
+    out_of_specification: bool | None = None
 
 
 EVENTS: dict[str, type[Struct]] = {

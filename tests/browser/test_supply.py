@@ -130,6 +130,7 @@ def test_a_box_shows_its_temperature_and_how_long_it_holds(supplies_site: Site, 
     page = ready(seen.page)
     expect(page.locator('[data-figure="warm"]')).to_contain_text("100 %")
     expect(page.locator('[data-figure="hold"]')).to_contain_text("used up")
+    expect(page.locator('[data-aging="kinetic"]')).to_contain_text("no mean kinetic temperature for cryogenic storage")
     expect(page.locator("#course")).to_contain_text("Last known −190 °C, limit −130 °C")
     expect(page.locator("#excursions")).to_contain_text("kept")
     page.locator(".ident").get_by_role("link", name="COI-2").click()
@@ -158,6 +159,8 @@ def test_the_network_says_who_is_where_what_is_late_and_what_holds_it_up(supplie
     assert risks == sorted(risks, reverse=True)
     expect(page.locator('[data-figure="lost"]')).to_contain_text("4 of 6 suite")
     expect(page.locator('[data-figure="bottleneck"]')).to_contain_text("suite")
+    expect(page.locator('[data-figure="vein-to-vein"]')).to_contain_text("Vein to vein")
+    expect(page.locator('[data-figure="out-of-specification"]')).to_contain_text("within a year")
     suite = page.locator("#capacity tbody tr").first
     expect(suite).to_contain_text("2 lost")
     expect(suite).to_contain_text(re.compile(r"9\d % \(\d+ to \d+\)"))

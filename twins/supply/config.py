@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -27,10 +27,19 @@ class ProductLimit(Struct, frozen=True, forbid_unknown_fields=True):
     total_hours: Annotated[float, Meta(ge=0, le=10_000)] | None = None
 
 
+class ThermalDose(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a product ages with temperature: activation energy [kJ/mol], and where an hour is an hour [degC]. The
+    product's own stability study says both; there is no default."""
+
+    activation_kj_per_mol: Annotated[float, Meta(ge=0, le=500)]
+    reference_celsius: Celsius
+
+
 class BoxModel(Struct, frozen=True, forbid_unknown_fields=True):
     """A model of dry shipper. Defaults: facts that the model's maker states are to be put in their place.
 
-    `tip_loss` and `spread`: FisherBioServices/CCD, Cryoport 2018; the rest assumed.
+    `tip_loss` and `spread`: FisherBioServices/CCD, Cryoport 2018; the rest assumed. `storage` is what its product asks
+    for: mean kinetic temperature is told of `room` and `cold`. `dose`: null where nobody studied it.
     """
 
     warming_hours: Hours = 24.0
@@ -43,6 +52,8 @@ class BoxModel(Struct, frozen=True, forbid_unknown_fields=True):
     logger_noise_kelvin: Annotated[float, Meta(gt=0, le=20)] = 0.5
     logger_lag_hours: Annotated[float, Meta(ge=0, le=100)] = 0.25
     limits: Annotated[tuple[ProductLimit, ...], Meta(max_length=16)] = ()
+    storage: Literal["room", "cold", "frozen", "cryogenic"] = "cryogenic"
+    dose: ThermalDose | None = None
 
 
 class WarmRuleSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,11 +78,13 @@ class Boxes(Struct, frozen=True, forbid_unknown_fields=True):
 class Patients(Struct, frozen=True, forbid_unknown_fields=True):
     """Journeys: `lateness_hours` is how late a scan may come before its absence is a stop; a forecast is said at each
     scan, and every `silent_hours` without one. A slot is at risk from `risk_on` on, until it is under `risk_off`.
-    `workflows` are those of docs/supply_identity.md, by name."""
+    `workflows` are those of docs/supply_identity.md, by name; `collection` is the step at which vein-to-vein time
+    begins."""
 
     lateness_hours: Annotated[float, Meta(ge=0, le=720)] = 24.0
     silent_hours: Annotated[float, Meta(ge=0.25, le=720)] = 12.0
     workflows: Annotated[dict[str, dict[str, Any]], Meta(max_length=64)] = {}
+    collection: str = "apheresis"
     risk_on: Share = 0.2
     risk_off: Share = 0.1
 

@@ -140,6 +140,25 @@ def _at(ascending: Floats, levels: tuple[float, ...]) -> list[float]:
     return [float(ascending[min(int(level * len(ascending)), len(ascending) - 1)]) for level in levels]
 
 
+def decisions(kept: Kept) -> dict[str, Row]:
+    """Give the newest decision of a person on each stop."""
+    return {row.data.stop: row for row in kept.of(s.StopDecided)}
+
+
+def ended(kept: Kept) -> Row | None:
+    """Give the first decision that ended the journey and was not taken back by a later one on the same stop."""
+    return min(
+        (row for row in decisions(kept).values() if row.data.decision == "end"), default=None, key=lambda row: row[:3]
+    )
+
+
+def gone_at(kept: Kept) -> int | None:
+    """Say since when [us] nobody waits for the cells: given, called off, or the journey was ended."""
+    times = [row.time for row in kept.of(s.Treated) if row.data.what in GONE]
+    end = ended(kept)
+    return min((*times, *([] if end is None else [end.time])), default=None)
+
+
 class Expecting:
     """Makes expectations. One for all patients of a block."""
 
@@ -149,8 +168,7 @@ class Expecting:
     def expect(self, kept: Kept, learned: LegTimes, reading: i.JourneyReading, clock: int) -> Expected | None:
         """Say what is expected of a patient; None where no leg is planned, the cells were given, or nobody waits."""
         ordered = kept.newest(s.TherapyOrdered)
-        over = any(row.data.what in GONE for row in kept.of(s.Treated))
-        if ordered is None or over or not ordered.data.legs:
+        if ordered is None or gone_at(kept) is not None or not ordered.data.legs:
             return None
         legs, since = _left(ordered.data.legs, reading, ordered.time)
         if not legs:

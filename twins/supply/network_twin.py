@@ -8,7 +8,7 @@ advice: a person takes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from twins.frame import Fact
 from twins.scalar import Said, Step
 from twins.supply.alerting import Raised, Wish, speak
 from twins.supply.config import SupplyConfig
+from twins.supply.eta import out_of_specification, vein_to_vein
 from twins.supply.kept import Kept, Row
 from twins.supply.learned import Learned, due_between, tell_patients, weekday
 from twins.supply.network import spec as n
@@ -34,6 +35,7 @@ ASK_MINUTES = 15.0  # at least, between two questions that a change calls for
 ESTIMATE_MINUTES = 15.0
 TELL_MINUTES = 15.0  # between two rounds of patients that are told what legs take
 MOST_ADVICE = 8
+KPI_DAYS = 365  # back to which figures of those who left are reckoned
 GONE_DAYS = 30  # after which a move of a patient who left is not corrected any more (assumed)
 SHOWN = 200  # patients that an estimate names
 SEED_BYTES = 6
@@ -63,8 +65,17 @@ class NetworkState:
     patients: dict[str, Row] = field(default_factory=dict)  # the newest move of each
     moves: dict[str, dict[int, Row]] = field(default_factory=dict)  # all moves of each that count, by number
     gone: set[int] = field(default_factory=set)  # numbers of patients who left long ago
+    outcomes: dict[int, Outcome] = field(default_factory=dict)  # of those of them who left within a year, by number
     learned: Learned = field(default_factory=Learned)
     talk: Talk = field(default_factory=Talk)
+
+
+class Outcome(Struct, frozen=True, array_like=True):
+    """How a patient left: when [us], days from vein to vein, whether the lot was out of specification."""
+
+    time: int
+    days: float | None
+    out: bool | None
 
 
 class _Place(Struct, frozen=True, array_like=True):
@@ -79,6 +90,7 @@ class _Snapshot(Struct, frozen=True, array_like=True):
     kept: bytes
     moves: list[_Place]
     gone: list[int]
+    outcomes: list[tuple[int, Outcome]]
     learned: bytes
     talk: Talk
 
@@ -198,8 +210,8 @@ class NetworkTwin:
             for _, rows in sorted(state.moves.items())
             for _, row in sorted(rows.items())
         ]
-        gone = sorted(state.gone)
-        return _ENCODE.encode(_Snapshot(state.kept.write(), moves, gone, state.learned.write(), state.talk))
+        gone, outcomes = sorted(state.gone), sorted(state.outcomes.items())
+        return _ENCODE.encode(_Snapshot(state.kept.write(), moves, gone, outcomes, state.learned.write(), state.talk))
 
     def read(self, key: str, body: bytes) -> NetworkState:
         """Take a network from its bytes."""
@@ -208,6 +220,7 @@ class NetworkTwin:
         except msgspec.MsgspecError as error:
             raise SnapshotError(f"expected a network, received {error}; restore an older checkpoint") from None
         state = NetworkState(key, Kept.read(read.kept), talk=read.talk, gone=set(read.gone))
+        state.outcomes = dict(read.outcomes)
         for one in read.moves:
             _place(state, Row(one.time, one.known, event_hash(one.source, one.id), (one.source, one.id), one.data))
         state.learned = Learned.read(read.learned)
@@ -217,7 +230,11 @@ class NetworkTwin:
         """Give what the facts make of the network."""
         moves = [(name, sorted((row.time, row.hash) for row in rows.values()))
                  for name, rows in sorted(state.moves.items())]  # fmt: skip
-        return state.kept.write() + _ENCODE.encode([moves, sorted(state.gone)]) + state.learned.write()
+        return (
+            state.kept.write()
+            + _ENCODE.encode([moves, sorted(state.gone), sorted(state.outcomes.items())])
+            + state.learned.write()
+        )
 
     def on_wall_clock(self, state: NetworkState) -> bool:
         """Tell whether silence is judged by the wall's clock."""
@@ -260,8 +277,27 @@ def _forget(state: NetworkState) -> None:
     """Keep of patients who left long ago only that they were here."""
     oldest = state.kept.clock // DAY * DAY - GONE_DAYS * DAY
     for name in [name for name, row in state.patients.items() if row.data.step is None and row.time < oldest]:
-        del state.patients[name], state.moves[name]
+        state.outcomes[_number(name)] = _outcome(state.patients.pop(name))
+        del state.moves[name]
         state.gone.add(_number(name))
+    for number in [number for number, one in state.outcomes.items() if one.time < state.kept.clock - KPI_DAYS * DAY]:
+        del state.outcomes[number]
+
+
+def _outcome(row: Row) -> Outcome:
+    return Outcome(row.time, row.data.vein_to_vein_days, row.data.out_of_specification)
+
+
+def _kpis(state: NetworkState) -> dict[str, dict[str, float] | None]:
+    """Give vein-to-vein time [days] and the share out of specification of those who left within a year."""
+    since = state.kept.clock - KPI_DAYS * DAY
+    left = [*state.outcomes.values(), *(_outcome(row) for row in state.patients.values() if row.data.step is None)]
+    days = [one.days for one in left if one.days is not None and one.time >= since]
+    out = [one.out for one in left if one.out is not None and one.time >= since]
+    return {
+        "vein_to_vein_days": asdict(vein_to_vein(days)) if days else None,
+        "out_of_specification": asdict(out_of_specification(sum(out), len(out))) if out else None,
+    }
 
 
 def _number(patient: str) -> int:
@@ -582,6 +618,7 @@ def _estimate(state: NetworkState, described: Row) -> dict[str, Any]:
             {"resource": name, "units": now, "usual": usual}
             for name, (now, usual) in sorted(capacity(state, described).items())
         ],
+        "kpis": _kpis(state),
         "future_of": format_instant(state.talk.future_at) if state.talk.future_at >= 0 else None,
         "lanes": state.learned.said(clock),
         "facts": len(state.kept),

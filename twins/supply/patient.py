@@ -14,21 +14,36 @@ from msgspec import Struct
 
 from schemas import supply as s
 from schemas.errors import InputError, SnapshotError
-from schemas.instants import HOUR, format_instant, parse_instant
+from schemas.instants import DAY, HOUR, format_instant, parse_instant
 from schemas.partitions import TimePassed
 from twins.frame import Fact
 from twins.scalar import Said, Step
 from twins.supply import identity as i
 from twins.supply.alerting import Raised, Wish, speak
 from twins.supply.config import SupplyConfig
-from twins.supply.expecting import GONE, Expected, Expecting, LegTimes, booked, leg_hours, legs_ahead, note
+from twins.supply.expecting import (
+    Expected,
+    Expecting,
+    LegTimes,
+    booked,
+    decisions,
+    ended,
+    gone_at,
+    leg_hours,
+    legs_ahead,
+    note,
+)
 from twins.supply.journeys import facts_of
 from twins.supply.kept import Kept
 
 MOST_CUSTODY = 40  # lines of the newest custody that an estimate shows; all stay in the ledger as facts
 _KEPT = (
     s.TherapyOrdered, s.Milestone, s.Tested, s.SlotBooked, s.Treated, s.Exposed, s.BoxAtRisk, s.Dispositioned,
+    s.StopDecided,
 )  # fmt: skip
+
+
+Outcome = tuple[float | None, bool | None]  # days from vein to vein, whether out of specification; None: not known
 
 
 class Talk(Struct):
@@ -40,6 +55,7 @@ class Talk(Struct):
     step: str = ""  # that the network was told of
     moved: int = -1  # and the time that was said of it
     left: bool = False  # and whether it was told that the patient left
+    outcome: Outcome = (None, None)  # and with what outcome
 
 
 @dataclass(slots=True)
@@ -128,7 +144,7 @@ class PatientTwin:
         if told and not due and reading.wake is not None and clock <= reading.wake:
             return []
         wishes = self._wishes(state, reading, expected, due)
-        said = [*speak(wishes, talk.raised, clock), *_moved(state, reading)]
+        said = [*speak(wishes, talk.raised, clock), *_moved(state, reading, self.config.patients.collection)]
         if due:
             talk.estimate = talk.forecast = clock
             said.append(Said("estimate", _estimate(state, reading), event_time=clock))
@@ -151,6 +167,7 @@ class PatientTwin:
             for one in reading.violations
         ]  # fmt: skip
         found += map(_exposed, _exposures(state.kept))
+        found += _after_the_end(state.kept, reading)
         found += _boxes(state.kept)
         stands = [rule for rule in state.talk.raised if rule.startswith("slot.")]
         if expected is not None:
@@ -193,19 +210,20 @@ def coi_of(key: str) -> str:
     return key.partition(":")[2]
 
 
-def _moved(state: PatientState, reading: i.JourneyReading) -> list[Said]:
-    """Tell the network's twin where the patient is now, if that is news."""
+def _moved(state: PatientState, reading: i.JourneyReading, collection: str) -> list[Said]:
+    """Tell the network's twin where the patient is now, or with what outcome it left, if that is news."""
     talk, ordered = state.talk, state.kept.newest(s.TherapyOrdered)
     if ordered is None or not ordered.data.network:
         return []
-    gone = next((row.time for row in state.kept.of(s.Treated) if row.data.what in GONE), None)
+    gone = gone_at(state.kept)
     left = gone is not None
-    if (reading.step, left) == (talk.step, talk.left) or (left and talk.left):
+    outcome = _outcome(state.kept, reading, collection) if left else (None, None)
+    if outcome == talk.outcome and ((reading.step, left) == (talk.step, talk.left) or (left and talk.left)):
         return []
     seen = reading.last_scan or 0 if gone is None else gone
     news = seen > talk.moved
     at = seen if news else max(state.journey.clock, talk.moved + 1)  # of two words the network believes the later
-    talk.step, talk.left, talk.moved = reading.step, left, at
+    talk.step, talk.left, talk.moved, talk.outcome = reading.step, left, at, outcome
     leg = next((one for one in ordered.data.legs if one.step == reading.step), None)
     slot = booked(state.kept, ordered.data)
     told = s.Moved(
@@ -214,11 +232,24 @@ def _moved(state: PatientState, reading: i.JourneyReading) -> list[Said]:
         leg_hours=leg_hours(ordered.data.legs, reading, ordered.time) if leg is not None and news else None,
         ahead=tuple(s.LegName(one.step, one.lane, one.carrier) for one in legs_ahead(ordered.data.legs, reading)),
         priority=ordered.data.priority, slot=None if slot is None else format_instant(slot),
+        vein_to_vein_days=outcome[0], out_of_specification=outcome[1],
     )  # fmt: skip
     data = {
         "subject": f"network:{ordered.data.network}", "type": "supply.moved", "data": msgspec.to_builtins(told),
     }  # fmt: skip
     return [Said("consequence", data, event_time=at)]
+
+
+def _outcome(kept: Kept, reading: i.JourneyReading, collection: str) -> Outcome:
+    """Say how long it took from vein to vein [days], and whether the lot was out of specification."""
+    given = next((row.time for row in kept.of(s.Treated) if row.data.what == "infused"), None)
+    collected = [one.at for one in reading.custody if one.step == collection and (given is None or one.at <= given)]
+    days = (given - max(collected)) / DAY if given is not None and collected else None
+    tests = {row.data.test: row.data.result for row in kept.of(s.Tested)}
+    said = [row.data.disposition for row in kept.of(s.Dispositioned)]
+    if not tests and "released" not in said and "oos_approved" not in said:
+        return days, None
+    return days, "failed" in tests.values() or "oos_approved" in said
 
 
 def _words(one: i.Violation) -> str:
@@ -229,19 +260,48 @@ def _words(one: i.Violation) -> str:
 
 
 def _exposures(kept: Kept) -> list[s.Exposed]:
-    """Give the newest word of each room on each plate, where it says that units were there."""
-    newest: dict[tuple[str, str], s.Exposed] = {(row.data.room, row.data.plate): row.data for row in kept.of(s.Exposed)}
-    return [one for one in newest.values() if one.units]
+    """Give the newest word of each room on each plate, where it says that units were there and nobody decided since."""
+    newest = {_exposure(row.data): row for row in kept.of(s.Exposed)}
+    decided = decisions(kept)
+    return [
+        row.data
+        for rule, row in newest.items()
+        if row.data.units and (rule not in decided or decided[rule].time < row.time)
+    ]
+
+
+def _exposure(data: s.Exposed) -> str:
+    return f"exposed.{data.room}.{data.plate}"
 
 
 def _exposed(data: s.Exposed) -> Wish:
+    rule = _exposure(data)
     return Wish(
-        f"exposed.{data.room}.{data.plate}", data.room, "high",
+        rule, data.room, "high",
         f"units {', '.join(data.units)} were in {data.room} from {data.first} to {data.after}, where plate "
         f"{data.plate} grew {data.cfu:g} CFU{' of ' + data.organism if data.organism else ''}; hold them "
-        "until quality decides",
+        f"until quality decides on stop {rule}",
         data.cfu, data.limit, "CFU",
     )  # fmt: skip
+
+
+def _after_the_end(kept: Kept, reading: i.JourneyReading) -> list[Wish]:
+    """Say that cells of a journey that a person ended move on, or were given."""
+    end = ended(kept)
+    if end is None:
+        return []
+    given = next((row for row in kept.of(s.Treated) if row.data.what == "infused" and row.time > end.time), None)
+    seen = given.time if given is not None else reading.last_scan
+    if seen is None or seen <= end.time:
+        return []
+    what = "the cells were infused" if given is not None else f"the cells were scanned at {reading.step or 'no step'}"
+    return [
+        Wish(
+            "ended", reading.step, "critical",
+            f"{what} at {format_instant(seen)}, after {end.data.by} ended the journey at {format_instant(end.time)} "
+            f"({end.data.reason}); stop them, and tell quality"[:1000],
+        )
+    ]  # fmt: skip
 
 
 def _boxes(kept: Kept) -> list[Wish]:
@@ -300,12 +360,20 @@ def _estimate(state: PatientState, reading: i.JourneyReading) -> dict[str, Any]:
             for one in reading.custody[-MOST_CUSTODY:]
         ],
         "custody_lines": len(reading.custody),
+        "ended": _ended(kept),
         "unjudged": list(reading.unjudged),
         "tests": {name: one.result for name, one in tests.items()},
         "treated": {row.data.what: format_instant(row.time) for row in treated},
         "exposures": len(_exposures(kept)),
         "facts": len(kept),
     }  # fmt: skip
+
+
+def _ended(kept: Kept) -> dict[str, str] | None:
+    end = ended(kept)
+    if end is None:
+        return None
+    return {"at": format_instant(end.time), "stop": end.data.stop, "by": end.data.by, "reason": end.data.reason}
 
 
 def _time(instant: int | None) -> str | None:

@@ -22,7 +22,7 @@ from twins.frame import Fact
 from twins.scalar import Said, Step
 from twins.supply import temperature as t
 from twins.supply.alerting import Raised, Wish, speak
-from twins.supply.config import BoxModel, SupplyConfig
+from twins.supply.config import BoxModel, SupplyConfig, ThermalDose
 from twins.supply.kept import Kept, Row
 from twins.supply.sensed import sensed
 
@@ -35,11 +35,26 @@ _FRAMES = (s.ShipperPacked, s.ShipperOpened, s.ShipperQualified, s.FactWithdrawn
 
 
 class Trip(NamedTuple):
-    """One trip: what packed it, until when its rows count [us], whether it is over."""
+    """One trip: what packed it, until when its rows count [us], whether it is over, how its box was last qualified."""
 
     packed: Row
     after: int
     over: bool
+    qualified: Row | None = None
+
+    @property
+    def hold_hours(self) -> float:
+        """Hours that the box holds, full and upright: the shorter of what its packing and its qualification say."""
+        packed: s.ShipperPacked = self.packed.data
+        told = None if self.qualified is None else self.qualified.data.hold_hours
+        return packed.hold_hours if told is None else min(packed.hold_hours, told)
+
+    @property
+    def qualified_until(self) -> str | None:
+        """Until when the box may travel: the earlier of what its packing and its qualification say."""
+        until = None if self.qualified is None else self.qualified.data.until
+        said = [one for one in (self.packed.data.qualified_until, until) if one is not None]
+        return min(said, key=parse_instant, default=None)
 
 
 class Talk(Struct):
@@ -87,9 +102,28 @@ class Folding:
 
     @property
     def state(self) -> tuple[t.HoldState, tuple[t.PayloadState, t.ExcursionState]]:
-        """The laws' states after all rows."""
-        state: tuple[t.HoldState, tuple[t.PayloadState, t.ExcursionState]] = self.folded.tip
-        return state
+        """The states of hold and excursions after all rows."""
+        hold, excursions, *_ = self.folded.tip
+        return hold, excursions
+
+    @property
+    def dose(self) -> t.DoseState | None:
+        """The thermal dose after all rows; None where the model of box has none."""
+        return self.folded.tip[2][1] if len(self.folded.tip) > 2 else None
+
+    def kinetic(self, storage: t.Storage) -> t.Mkt | t.Refusal:
+        """Give the mean kinetic temperature of the window up to the newest reading; of a shorter trip, so far."""
+        if storage not in t.WINDOWS:
+            return t.mkt((), (), 0, 0, storage)
+        times, kinds, values = self.folded.rows()
+        read = kinds == t.TEMPERATURE
+        times, values = times[read], values[read]
+        if not len(times):
+            return t.mkt((), (), 0, 0, storage)
+        end = int(times[-1])
+        begin = max(end - t.WINDOWS[storage], int(times[0]))
+        first = max(int(np.searchsorted(times, begin, "right")) - 1, 0)
+        return t.mkt(times[first:].tolist(), values[first:].tolist(), begin, end, storage)
 
 
 class _Snapshot(Struct, frozen=True, array_like=True):
@@ -150,12 +184,14 @@ class ShipperTwin:
             raise _invalid("as many times as temperatures", f"{len(data.seconds)} and {len(data.celsius)}", "seconds")
         if isinstance(data, s.ShipperLogged) and not all(math.isfinite(one) for one in data.seconds):
             raise _invalid("finite times", "one that is not", "seconds")
+        if isinstance(data, s.ShipperQualified) and data.until is not None:
+            parse_instant(data.until, "until")
         if isinstance(data, s.ShipperPacked):
             for name in ("qualified_until", "expected_arrival"):
                 if (text := getattr(data, name)) is not None:
                     parse_instant(text, name)
             try:
-                _hold_of(self._model(data), data, None)
+                _hold_of(self._model(data), data, data.hold_hours, None)
             except SettingsError as error:
                 raise _invalid("a limit and times that the box's model allows", str(error)[:160], "data") from None
         if isinstance(data, s.TransitExpected):
@@ -174,9 +210,10 @@ class ShipperTwin:
             if folding is not None:
                 box = _learned(folding)
             model = self._model(trip.packed.data)
-            hold = _hold_of(model, trip.packed.data, box)
+            hold = _hold_of(model, trip.packed.data, trip.hold_hours, box)
             excursions = t.Excursions(tuple(_limit(one) for one in _limits(model, trip.packed.data)))
-            laws = t.Together((hold, t.Filtered(hold.payload, excursions)))
+            aging = () if model.dose is None else (_dose_of(hold, model.dose),)
+            laws = t.Together((hold, t.Filtered(hold.payload, excursions), *aging))
             folding = Folding(trip, hold, laws, t.start(laws))
             for row in kept.of(*_ROWS):
                 folding.add(row)
@@ -188,7 +225,7 @@ class ShipperTwin:
         said = _taken_back(state)
         if folding is None:
             return [*said, *speak((), talk.raised, clock)]
-        looked = look(state, self._rule)
+        looked = look(state, self._rule, self._model(folding.trip.packed.data).storage)
         grade = _grade(folding, looked, self.config.boxes.rule.watch_on)
         if grade != talk.grade:
             news = True
@@ -234,6 +271,7 @@ class Looked(NamedTuple):
     transit: t.hold.Floats  # quantiles of the hours until it is opened
     arrival_known: bool
     warning: t.WarmWarning
+    kinetic: t.Mkt | t.Refusal
 
 
 def trips(kept: Kept) -> list[Trip]:
@@ -244,11 +282,13 @@ def trips(kept: Kept) -> list[Trip]:
     for place, row in enumerate(packed):
         after = packed[place + 1].time if place + 1 < len(packed) else 1 << 62
         ends = [one for one in opened if row.time < one < after]
-        found.append(Trip(row, min(ends, default=after), bool(ends) or place + 1 < len(packed)))
+        until = min(ends, default=after)
+        qualified = kept.newest(s.ShipperQualified, until)
+        found.append(Trip(row, until, bool(ends) or place + 1 < len(packed), qualified))
     return found
 
 
-def look(state: ShipperState, rule: t.WarmRule) -> Looked:
+def look(state: ShipperState, rule: t.WarmRule, storage: t.Storage) -> Looked:
     """Look at a box as of its clock."""
     folding = state.folding
     if folding is None:
@@ -260,7 +300,7 @@ def look(state: ShipperState, rule: t.WarmRule) -> Looked:
     transit, known = _transit(state.kept, folding.trip, clock, rule)
     warning = t.WarmWarning() if folding.trip.over else t.judge(rule, state.talk.warning, left, transit, clock)
     warning = msgspec.structs.replace(warning, warm=min(warning.warm, 1.0), near=min(warning.near, 1.0))  # of rounding
-    return Looked(left, payload, transit, known, warning)
+    return Looked(left, payload, transit, known, warning, folding.kinetic(storage))
 
 
 def _transit(kept: Kept, trip: Trip, clock: int, rule: t.WarmRule) -> tuple[t.hold.Floats, bool]:
@@ -302,7 +342,7 @@ def _rows_of(row: Row, capacity: float | None) -> tuple[list[int], list[int], li
     return [], [], []
 
 
-def _hold_of(model: BoxModel, packed: s.ShipperPacked, box: t.Box | None) -> t.Hold:
+def _hold_of(model: BoxModel, packed: s.ShipperPacked, hold_hours: float, box: t.Box | None) -> t.Hold:
     """Make the law of one trip."""
     sd = DEFAULT_FILL_SD
     fill, error = 1.0, model.fill_error
@@ -313,12 +353,16 @@ def _hold_of(model: BoxModel, packed: s.ShipperPacked, box: t.Box | None) -> t.H
         if packed.fill_sd_kg:
             sd = error = min(packed.fill_sd_kg / packed.capacity_kg, 0.99)
     shipper = t.Shipper(
-        hold_hours=packed.hold_hours, limit_celsius=packed.limit_celsius, warming_hours=model.warming_hours,
+        hold_hours=hold_hours, limit_celsius=packed.limit_celsius, warming_hours=model.warming_hours,
         cold_celsius=model.cold_celsius, ambient_celsius=model.ambient_celsius, spread=model.spread,
         tip_loss=model.tip_loss, tip_hours=model.tip_hours, fill_error=error,
     )  # fmt: skip
     payload = t.Payload(t.Logger(model.logger_noise_kelvin, model.logger_lag_hours))
     return t.Hold(shipper, t.new_box(shipper) if box is None else box, payload, fill, sd)
+
+
+def _dose_of(hold: t.Hold, dose: ThermalDose) -> t.Filtered:
+    return t.Filtered(hold.payload, t.Dose(dose.activation_kj_per_mol, dose.reference_celsius))
 
 
 def _learned(folding: Folding) -> t.Box:
@@ -363,6 +407,16 @@ def _wishes(
                     one.total / HOUR, limit.single_hours, "h",
                 )
             )  # fmt: skip
+    kinetic = looked.kinetic
+    if isinstance(kinetic, t.Mkt) and not kinetic.within:
+        found.append(
+            Wish(
+                "kinetic", packed.model, "high",
+                f"the mean kinetic temperature is {kinetic.celsius:.1f} degC from {format_instant(kinetic.begin)} to "
+                f"{format_instant(kinetic.end)}, {kinetic.limit:g} degC is allowed; hold the units and tell quality",
+                kinetic.celsius, kinetic.limit, "Cel",
+            )
+        )  # fmt: skip
     if folding.trip.over:
         return found
     if looked.warning.standing:
@@ -381,18 +435,24 @@ def _wishes(
                 "{probability}", looked.warning.warm, _after(clock, hours[2]),
             )
         )  # fmt: skip
-    if packed.qualified_until is not None and clock > parse_instant(packed.qualified_until):
-        found.append(
-            Wish(
-                "qualification", packed.model, "high",
-                f"the shipper's qualification ended {packed.qualified_until}, and it is on its way; tell quality",
-            )
-        )  # fmt: skip
+    unfit = _unfit(folding.trip, clock)
+    if unfit:
+        found.append(Wish("qualification", packed.model, "high", f"{unfit}, and it is on its way; tell quality"))
     if looked.payload.status == "unknown":
         found.append(
             Wish("silent", packed.model, "medium", "the logger is silent; the payload's temperature is not known")
         )
     return found
+
+
+def _unfit(trip: Trip, clock: int) -> str:
+    """Say why a box may not travel; nothing where it may, as far as anybody said."""
+    qualified, until = trip.qualified, trip.qualified_until
+    if qualified is not None and not qualified.data.passed:
+        return f"the shipper failed its qualification at {format_instant(qualified.time)}"
+    if until is not None and clock > parse_instant(until):
+        return f"the shipper's qualification ended {until}"
+    return ""
 
 
 def _peak(one: t.LimitState) -> float:
@@ -449,6 +509,8 @@ def _estimate(state: ShipperState, folding: Folding, looked: Looked) -> Said:
         "tipped": hold_state.tipped,
         "tipped_hours": hold_state.tipped_hours,
         "tilt_signal_lost": looked.left.tilt_lost,
+        "hold_hours": folding.trip.hold_hours,
+        "qualified_until": folding.trip.qualified_until,
         "trips_learned": folding.hold.box.trips,
         "faults": folding.hold.box.faults,
         "excursions": [
@@ -461,12 +523,34 @@ def _estimate(state: ShipperState, folding: Folding, looked: Looked) -> Said:
             }
             for limit, one in zip(folding.laws.laws[1].law.limits, excursions.limits, strict=True)
         ],
+        "kinetic": _kinetic_of(looked.kinetic),
+        "dose": None
+        if (dose := folding.dose) is None
+        else {
+            "hours": dose.hours,
+            "reference_celsius": folding.laws.laws[2].law.reference_celsius,
+            "covered_hours": dose.covered / HOUR,
+            "unknown_hours": dose.unknown / HOUR,
+        },
         "covered_hours": excursions.covered / HOUR,
         "unknown_hours": excursions.unknown / HOUR,
         "facts": len(state.kept),
         "rows_refused": folding.refused,
     }
     return Said("estimate", data, event_time=state.kept.clock)
+
+
+def _kinetic_of(kinetic: t.Mkt | t.Refusal) -> dict[str, Any]:
+    """Say the mean kinetic temperature, or why there is none."""
+    if isinstance(kinetic, t.Refusal):
+        return {"celsius": None, "refused": kinetic.reason, "detail": kinetic.detail}
+    return {
+        "celsius": kinetic.celsius,
+        "limit_celsius": kinetic.limit,
+        "begin": format_instant(kinetic.begin),
+        "end": format_instant(kinetic.end),
+        "refused": None,
+    }
 
 
 def _forecast(folding: Folding, looked: Looked, clock: int) -> Said:

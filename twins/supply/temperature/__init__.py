@@ -5,7 +5,7 @@ from twins.supply.temperature.excursions import Excursion, Excursions, Excursion
 from twins.supply.temperature.folding import FILL, TEMPERATURE, TILT, Folded, Refused, Together, fold, start
 from twins.supply.temperature.hold import Hold, HoldState
 from twins.supply.temperature.hold_left import HoldLeft
-from twins.supply.temperature.mkt import Mkt, Refusal, mean_kinetic, mkt, sliding
+from twins.supply.temperature.mkt import WINDOWS, Mkt, Refusal, Storage, mean_kinetic, mkt, sliding
 from twins.supply.temperature.payload import Estimate, Filtered, Logger, Payload, PayloadState
 from twins.supply.temperature.shipper import Box, Shipper, learned, new_box
 from twins.supply.temperature.warming import WarmRule, WarmWarning, judge
@@ -14,6 +14,7 @@ __all__ = [
     "FILL",
     "TEMPERATURE",
     "TILT",
+    "WINDOWS",
     "Box",
     "Dose",
     "DoseState",
@@ -35,6 +36,7 @@ __all__ = [
     "Refusal",
     "Refused",
     "Shipper",
+    "Storage",
     "Together",
     "WarmRule",
     "WarmWarning",

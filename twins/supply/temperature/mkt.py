@@ -45,14 +45,19 @@ class Mkt(msgspec.Struct, frozen=True):
         The window [us].
     celsius : float
         MKT [degC].
-    within : bool
-        Whether it is at or below the limit of its kind of storage.
+    limit : float
+        The most that its kind of storage allows [degC].
     """
 
     begin: int
     end: int
     celsius: float
-    within: bool
+    limit: float
+
+    @property
+    def within(self) -> bool:
+        """Whether it is at or below the limit of its kind of storage."""
+        return self.celsius <= self.limit
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -215,7 +220,7 @@ def _window(
         left, right = _line(at, read, edges[:-1], last=True), _line(at, read, edges[1:], last=False)
         weights, shown = np.tile(spans / 2.0, 2), np.concatenate([left, right])
     celsius = mean_kinetic(shown.tolist(), weights.tolist(), ratio)
-    return Mkt(begin, end, celsius, celsius <= LIMITS_CELSIUS[storage])
+    return Mkt(begin, end, celsius, LIMITS_CELSIUS[storage])
 
 
 def _line(at: Ints, read: Floats, edges: Ints, last: bool) -> Floats:

@@ -3,6 +3,7 @@
 import { el, find, put } from "./dom.js";
 import { bar, sign } from "./signs.js";
 import { many, percent } from "./study_words.js";
+import { number } from "./states.js";
 import { riskOf } from "./network_late.js";
 import { empty, figure, lineage, section } from "./supply_page.js";
 import { RISK_ON, hours, moment, plain, supplyLink } from "./supply_words.js";
@@ -25,8 +26,16 @@ export function showFigures(loaded) {
     figure("Slots at risk", String(late), `of ${patients.filter((item) => item.ahead?.slot).length}`, late ? sign("watch", "20 % or more to be late") : sign("good", "none of those known"), { onclick: () => find("late").scrollIntoView(), ahead: true, name: "late" }),
     figure("Capacity lost", lost.length ? many(lost.reduce((sum, one) => sum + one.usual - one.units, 0), "unit") : "none", "", lost.length ? sign("bad", lost.map((one) => `${one.units} of ${one.usual} ${one.resource}`).join(", ")) : sign("good", "all there"), { onclick: () => find("capacity").scrollIntoView(), name: "lost" }),
     figure("Bottleneck ahead", neck?.resource ?? "–", "", neck?.resource ? `the worst in ${percent(neck.share_of_replications)} of ${neck.replications} futures` : forecast ? "none stands out" : "no future was simulated yet", { onclick: forecast ? () => lineage("The simulated future", forecast) : null, ahead: true, name: "bottleneck" }),
+    ...kpis(data, where),
     figure("Boxes at risk", String(warm), "", warm ? sign("bad", "warm before they are opened") : sign("good", "none"), { onclick: () => find("boxes").scrollIntoView() }),
     figure("Open alerts", standing.total.toLocaleString("en"), "", standing.total ? `${standing.counts.critical} critical, ${standing.counts.high} high` : "all quiet", { onclick: () => find("standing").querySelector("a")?.focus(), name: key }));
+}
+
+/** Figures of those who left within a year, each with its 95 % interval and of how many it is. */
+function kpis({ kpis: { vein_to_vein_days: days, out_of_specification: out } }, where) {
+  return [
+    figure("Vein to vein", days ? number(days.value) : "–", days ? "days" : "", days ? `median of ${many(days.count, "patient")} within a year; 95 %: ${number(days.low)} to ${number(days.high)}` : "nobody was infused within a year", { ...where, name: "vein-to-vein" }),
+    figure("Out of specification", out ? percent(out.value) : "–", "", out ? `of ${many(out.count, "lot")} within a year; 95 %: ${percent(out.low)} to ${percent(out.high)}` : "no lot was judged within a year", { ...where, name: "out-of-specification" })];
 }
 
 /** Show patients by step. */

@@ -36,6 +36,7 @@ export function showFigures({ twin, data, forecast, alerts }) {
 }
 
 function identity(data) {
+  if (data.ended) return ["Ended", "", sign("bad", `${data.ended.by}, ${moment(data.ended.at)}: ${data.ended.reason}`)];
   const stops = data.violations.filter((one) => !one.provisional).length;
   const gaps = data.violations.length - stops;
   if (stops) return ["STOP", "", sign("bad", `${many(stops, "violation")}${gaps ? `, ${gaps} provisional` : ""}`)];

@@ -26,9 +26,9 @@ const WORDS = {
 };
 
 /** Show the rooms. */
-export function showExposures({ facts }) {
+export function showExposures({ data, facts }) {
   const said = facts.filter((fact) => fact.type === "supply.exposed").reverse();
-  section("exposures", said.length > 0, el("p", {}, sign("bad", "Hold these units until quality decides")),
+  section("exposures", said.length > 0, el("p", {}, data?.exposures ? sign("bad", "Hold these units until quality decides") : sign("good", "Decided by quality, or taken back by the room")),
     scrolling("Exposures", tableOf("", ["Room", "Plate", ["Grew", "n"], "Units", "From", "Until", "Fact"], said.map((fact) => [
       el("a", { href: supplyLink(`room:${fact.data.room}`) }, fact.data.room), fact.data.plate, `${number(fact.data.cfu, 2)} CFU of at most ${number(fact.data.limit, 2)}${fact.data.organism ? `, ${fact.data.organism}` : ""}`, fact.data.units.join(", "),
       moment(fact.data.first), moment(fact.data.after), el("button", { type: "button", class: "small", onclick: () => factLineage(fact) }, "Where from")]))));

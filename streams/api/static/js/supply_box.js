@@ -100,7 +100,14 @@ export function boxAhead(box) {
 export function boxExcursions(box) {
   const { data } = box.twin.estimate;
   return scrolling("Excursions by limit", tableOf(`Covered ${hours(data.covered_hours)}, unknown ${hours(data.unknown_hours)}`, ["Limit", ["Times", "n"], ["In all", "n"], ["Longest", "n"], "Verdict"],
-    data.excursions.map((one) => [one.limit, String(one.count), hours(one.hours), hours(one.longest_hours), one.breached ? sign("bad", "broken") : sign("good", "kept")])));
+    data.excursions.map((one) => [one.limit, String(one.count), hours(one.hours), hours(one.longest_hours), one.breached ? sign("bad", "broken") : sign("good", "kept")])), ...aging(data));
+}
+
+/** Say mean kinetic temperature and thermal dose, or why there is none. */
+function aging({ kinetic, dose }) {
+  return [
+    el("p", { "data-aging": "kinetic" }, "Mean kinetic temperature: ", kinetic.refused ? [sign("none", "none"), ` ${kinetic.detail}.`] : [`${number(kinetic.celsius, 3)} °C from ${zoned(kinetic.begin)} to ${zoned(kinetic.end)} `, sign(kinetic.celsius > kinetic.limit_celsius ? "bad" : "good", `${number(kinetic.limit_celsius, 2)} °C is allowed`)]),
+    dose ? el("p", { "data-aging": "dose" }, `Thermal dose: ${hours(dose.hours)} at ${number(dose.reference_celsius, 3)} °C, of ${hours(dose.covered_hours)} covered; ${hours(dose.unknown_hours)} unknown.`) : null];
 }
 
 /** Show a box on another twin's page. */

@@ -176,3 +176,30 @@ def test_what_cannot_be_true_names_its_field() -> None:
     for data, field in cases:
         assert [at for _, at in refusals(told.tell(made.tell(1, KEY, data)))] == [field], field
     assert told.block.snapshot() == before
+
+
+def test_figures_of_those_who_left_count_each_once_within_a_year_and_through_a_restart() -> None:
+    made, told = begun()
+
+    def kpis(hour: float) -> Any:
+        said = told.tell(made.tell(hour, KEY, moved("X", "apheresis"), name=f"ask-{hour}"))
+        (estimate,) = [one.data for one in said if one.kind == "estimate"]
+        return estimate["kpis"]
+
+    assert kpis(1) == {"vein_to_vein_days": None, "out_of_specification": None}
+    for number in range(9):
+        left = s.Moved(
+            patient=f"P{number}", step=None, vein_to_vein_days=20.0 + number, out_of_specification=number < 2
+        )
+        told.tell(made.tell(2 + number / 10, KEY, left))
+    again = s.Moved(patient="P8", step=None, vein_to_vein_days=30.0, out_of_specification=False)
+    told.tell(made.tell(3, KEY, again))  # P8's date was corrected: not two patients
+    first = kpis(5)
+    assert (first["vein_to_vein_days"]["value"], first["vein_to_vein_days"]["count"]) == (24.0, 9)
+    assert first["out_of_specification"]["value"] == 2 / 9
+    later = kpis(24 * 60)  # their moves are forgotten, their outcomes are not
+    assert len(told.state(KEY).inner.patients) == 1
+    assert later == first
+    assert told.restored().block.belief(KEY) == told.block.belief(KEY)
+    assert kpis(24 * 400) == {"vein_to_vein_days": None, "out_of_specification": None}
+    assert not told.state(KEY).inner.outcomes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from schemas import supply as s
 from schemas.instants import parse_instant
 from tests.support.supply_story import BEGAN, Story
@@ -148,3 +150,63 @@ def test_it_goes_on_from_a_snapshot_as_if_nothing_had_been() -> None:
     rest = [*made.events[4:6], made.tell(120, KEY, s.Treated(what="infused"))]
     assert [one.data for one in other.tell(*rest)] == [one.data for one in told.tell(*rest)]
     assert other.block.snapshot() == told.block.snapshot()
+
+
+def decided(stop: str, decision: Literal["go_on", "end"] = "go_on") -> s.StopDecided:
+    return s.StopDecided(stop=stop, decision=decision, by="QA", reason="looked into")
+
+
+def test_quality_s_word_on_an_exposure_holds_until_the_room_says_more() -> None:
+    made, told = Story(), Teller()
+    rule = "exposed.R1.PL"
+    told.tell(made.tell(1, KEY, exposed()), made.tell(1, KEY, exposed(plate="P2")))
+    word = made.tell(2, KEY, decided(rule))
+    assert alerts(told.tell(word), rule) == ["clear"]
+    assert alerts(told.effects, "exposed.R1.P2") == ["raise"]  # of another plate nobody decided
+    assert alerts(told.tell(made.tell(3, KEY, exposed(("bag-A", "bag-B")))), rule) == ["raise"]
+    assert alerts(told.tell(made.tell(4, KEY, decided(rule))), rule) == ["clear"]
+
+
+def test_quality_s_word_on_an_exposure_counts_in_any_order_and_may_be_withdrawn() -> None:
+    made, told = Story(), Teller()
+    first, word = made.tell(1, KEY, exposed()), made.tell(2, KEY, decided("exposed.R1.PL"))
+    assert alerts(told.tell(word, first), "exposed.R1.PL") == []
+    other = Teller()
+    other.tell(first, word)
+    assert other.block.belief(KEY) == told.block.belief(KEY)
+    assert alerts(told.tell(withdraw(word, 1)), "exposed.R1.PL") == ["raise"]
+
+
+def test_a_journey_that_was_ended_is_expected_no_more_and_its_cells_may_not_move() -> None:
+    made, told, network = Story(), Teller(), "network:N1"
+    told.tell(made.tell(0, KEY, order("A")), made.scan(70, "A", "apheresis"))
+    said = told.tell(made.tell(80, KEY, decided("supply.events/1/5/2", "end")))
+    assert not [one for one in said if one.kind == "forecast"]
+    assert [(subject, one.step) for subject, one in consequences(said, "supply.moved")] == [(network, None)]
+    (estimate,) = [one.data for one in said if one.kind == "estimate"]
+    assert (estimate["ended"]["by"], estimate["ended"]["reason"]) == ("QA", "looked into")
+    moved = told.tell(made.scan(95, "A", "receipt"))
+    assert alerts(moved, "ended") == ["raise"]
+    assert told.state(KEY).inner.talk.raised["ended"] == "critical"
+    given = told.tell(made.tell(100, KEY, s.Treated(what="infused")))
+    assert not [one for one in given if one.kind == "forecast"]
+    back = told.tell(made.tell(101, KEY, decided("supply.events/1/5/2")))
+    assert alerts(back, "ended") == ["clear"]  # taken back by a later decision on the same stop
+    assert told.restored().block.belief(KEY) == told.block.belief(KEY)
+
+
+def test_the_network_hears_how_a_patient_left_and_hears_it_again_where_that_changes() -> None:
+    made, told = Story(), Teller()
+    told.tell(made.tell(0, KEY, order("A")), made.scan(70, "A", "apheresis", releasedBy="N", receivedBy="C"))
+    infused = made.tell(70 + 24 * 21, KEY, s.Treated(what="infused"))
+    (left,) = consequences(told.tell(infused), "supply.moved")
+    assert left[1].vein_to_vein_days == 21.0
+    assert left[1].out_of_specification is None  # nobody tested
+    passed = made.tell(600, KEY, s.Tested(test="sterility", result="passed"))
+    failed = made.tell(601, KEY, s.Tested(test="viability", result="failed"))
+    said = [one.out_of_specification for _, one in consequences(told.tell(passed, failed), "supply.moved")]
+    assert said == [False, True]
+    assert consequences(told.tell(made.tell(602, KEY, s.Tested(test="other", result="passed"))), "supply.moved") == []
+    assert [one.out_of_specification for _, one in consequences(told.tell(withdraw(failed, 1)), "supply.moved")] == [
+        False
+    ]
