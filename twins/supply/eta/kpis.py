@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from schemas.errors import UsageError
 
@@ -33,7 +33,9 @@ def vein_to_vein(days: Sequence[float]) -> Kpi:
         raise UsageError("expected at least one patient infused, received none; ask again after the first infusion")
     rising = np.sort(np.asarray(days, dtype=np.float64))
     n = len(rising)
-    low = max(int(stats.binom.ppf(0.025, n, 0.5)) - 1, 0)
+    # the least k with P(K <= k) of at least 0.025, K binomial(n, 1/2): how many order statistics lie below the interval
+    least = int(np.searchsorted(special.bdtr(np.arange(n + 1), n, 0.5), 0.025))
+    low = max(least - 1, 0)
     return Kpi(float(np.median(rising)), float(rising[low]), float(rising[n - 1 - low]), n)
 
 
@@ -43,6 +45,6 @@ def out_of_specification(out: int, tested: int) -> Kpi:
         raise UsageError(
             f"expected 0 to `tested` out of specification, received {out} of {tested}; count products once"
         )
-    low = float(stats.beta.ppf(0.025, out, tested - out + 1)) if out else 0.0
-    high = float(stats.beta.ppf(0.975, out + 1, tested - out)) if out < tested else 1.0
+    low = float(special.betaincinv(out, tested - out + 1, 0.025)) if out else 0.0
+    high = float(special.betaincinv(out + 1, tested - out, 0.975)) if out < tested else 1.0
     return Kpi(out / tested, low, high, tested)

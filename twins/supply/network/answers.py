@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from schemas.jobs import MOST_SUMMARY_BYTES
 from twins.engine import Answer
@@ -193,7 +193,7 @@ def mean(values: Floats) -> Json:
     middle = float(said.mean())
     if len(said) == 1:
         return {"mean": number(middle), "low": None, "high": None}
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2.0, len(said) - 1) * said.std(ddof=1) / math.sqrt(len(said)))
+    half = float(special.stdtrit(len(said) - 1, 0.5 + CONFIDENCE / 2.0) * said.std(ddof=1) / math.sqrt(len(said)))
     return {"mean": number(middle), "low": number(middle - half), "high": number(middle + half)}
 
 
@@ -218,7 +218,7 @@ def wilson(kept: int, draws: int) -> list[float | None]:
     >>> wilson(0, 100)
     [0.0, 0.036993]
     """
-    z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2.0))
+    z = float(special.ndtri(0.5 + CONFIDENCE / 2.0))
     share, width = kept / draws, z * z / draws
     middle = (share + width / 2.0) / (1.0 + width)
     half = z / (1.0 + width) * math.sqrt(share * (1.0 - share) / draws + width / (4.0 * draws))
