@@ -32,14 +32,27 @@ Clock = Literal["wall", "source"]  # whether silence is judged by the wall, or o
 # --- the patient's journey ---------------------------------------------------------------------------------------
 
 
-class PlannedLeg(Struct, frozen=True, forbid_unknown_fields=True):
+DateText = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class Departures(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a leg may begin: rising hours of the week from Monday 00:00 UTC (a flight's cut-off, a clinic's mornings),
+    but not on `closed` dates (UTC): holidays, a border that is shut. In UTC, so that a replay needs no time zones'
+    history; where the clock is changed, order anew."""
+
+    hours: Annotated[tuple[Annotated[float, Meta(ge=0, lt=168)], ...], Meta(min_length=1, max_length=168)]
+    closed: Annotated[tuple[DateText, ...], Meta(max_length=400)] = ()
+
+
+class PlannedLeg(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A leg that is still to come when a therapy is ordered. `lane` and `carrier` say whose times it is learned from;
-    `days` is what is expected of it before anything was learned."""
+    `days` is what is expected of it before anything was learned, from its departure on; it waits for `departs`."""
 
     step: Name
     days: Annotated[float, Meta(gt=0, le=1000)]
     lane: Text = ""
     carrier: Text = ""
+    departs: Departures | None = None
 
 
 class TherapyOrdered(Fact, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -418,9 +431,9 @@ class Moved(Fact, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A patient came to a step of the network's route; null: it left. A patient's twin says so, or a planner's system.
 
     `leg_hours` is how long it took since the step before, on its `lane` with its `carrier`: what legs are learned from.
-    `ahead` are the legs that are left. Of one who left: `vein_to_vein_days` from the last signature at the collection to
-    the infusion, null without either; `out_of_specification` whether a test of the lot failed at last or quality said
-    so, null where nobody tested.
+    `ahead` are the legs that are left. Of one who left: `vein_to_vein_days` from the last signature at the collection
+    to the infusion, null without either; `out_of_specification` whether a test of the lot failed at last or quality
+    said so, null where nobody tested.
     """
 
     patient: Name

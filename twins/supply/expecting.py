@@ -9,7 +9,7 @@ by a generator keyed by the patient, so that equal facts give equal bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from schemas import supply as s
-from schemas.instants import HOUR, format_instant, parse_instant
+from schemas.errors import InvalidFieldError
+from schemas.instants import DAY, HOUR, format_instant, parse_instant
 from twins.supply import identity as i
 from twins.supply.alerting import Wish
 from twins.supply.config import Patients
-from twins.supply.eta import Duration
+from twins.supply.eta import Calendar, Duration
 from twins.supply.kept import Kept, Row
 
 DRAWS = 256
@@ -33,6 +34,7 @@ PLAN_SIGMA = 0.35  # of the logarithm of a leg that nothing was learned of: 90 %
 GRID = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
 GONE = ("infused", "cancelled", "died")  # after which nobody waits for the cells
 STRATA = (np.arange(DRAWS) + 0.5) / DRAWS
+MONDAY = 4 * DAY  # 5 January 1970, from which calendars count
 LEAST_HOURS = 1e-3  # of a leg: some seconds
 RELEASE = "release"  # the step of the default workflow that lets a lot go
 
@@ -174,8 +176,10 @@ class Expecting:
         if not legs:
             return None
         laws, counts = zip(*(_law(leg, learned, kept.dead) for leg in legs), strict=True)
-        elapsed = max(clock - since, 0) / HOUR
-        parts = _draws(reading.coi, laws, elapsed)
+        calendars = [calendar_of(leg.departs) for leg in legs]
+        departed = _departs(calendars[0], since)
+        elapsed = max(clock - departed, 0) / HOUR
+        parts = _draws(reading.coi, laws, elapsed, max(departed - clock, 0) / HOUR, calendars, _hours(clock))
         slot = booked(kept, ordered.data)
         latest = ordered.data.latest
         steps = tuple(leg.step for leg in legs)
@@ -197,13 +201,17 @@ def _left(legs: tuple[s.PlannedLeg, ...], reading: i.JourneyReading, ordered: in
 
 
 def leg_hours(legs: tuple[s.PlannedLeg, ...], reading: i.JourneyReading, ordered: int) -> float | None:
-    """Give how long the newest leg that ended took [h]; None where the step before it was not scanned."""
+    """Give how long the newest leg that ended took from its departure on [h]; None where the step before it was not
+    scanned."""
     steps = _reached(reading)
     place = next((place for place, leg in enumerate(legs) if leg.step == reading.step), None)
     if place is None:
         return None
     before = ordered if place == 0 else steps.get(legs[place - 1].step)
-    return None if before is None else max(steps[reading.step] - before, 0) / HOUR
+    if before is None:
+        return None
+    reached, departed = steps[reading.step], _departs(calendar_of(legs[place].departs), before)
+    return max(reached - (departed if departed < reached else before), 0) / HOUR
 
 
 def _reached(reading: i.JourneyReading) -> dict[str, int]:
@@ -257,8 +265,51 @@ def _law(leg: s.PlannedLeg, learned: LegTimes, dead: Set[int]) -> tuple[Law, int
     return _learned_law(found.hours, found.levels), found.legs
 
 
-def _draws(coi: str, laws: tuple[Law, ...], elapsed: float) -> Floats:
-    """Draw the legs that are left, shape (legs, DRAWS) [h]."""
+@lru_cache(maxsize=1024)
+def calendar_of(departs: s.Departures | None) -> Calendar | None:
+    """Give a leg's calendar, counted from `MONDAY`; None where it may begin at any time.
+
+    Raises
+    ------
+    InputError
+        If its hours do not rise or a date is none.
+    """
+    if departs is None:
+        return None
+    if list(departs.hours) != sorted(set(departs.hours)):
+        raise InvalidFieldError(
+            expected="rising hours of a week", received=f"{departs.hours}"[:200], where="legs.departs.hours",
+            advice="sort them, each once",
+        )  # fmt: skip
+    days = frozenset(
+        (parse_instant(f"{day}T00:00:00Z", "legs.departs.closed") - MONDAY) // DAY for day in departs.closed
+    )
+    return Calendar(departs.hours, days)
+
+
+def _hours(instant: int) -> float:
+    return (instant - MONDAY) / HOUR
+
+
+def _departs(calendar: Calendar | None, since: int) -> int:
+    """Give when a leg departs whose step before was reached at an instant [us]."""
+    if calendar is None:
+        return since
+    return MONDAY + round(float(calendar.after(np.array([_hours(since)]))[0]) * HOUR)
+
+
+def _draws(
+    coi: str, laws: tuple[Law, ...], elapsed: float, wait: float, calendars: Sequence[Calendar | None], now: float
+) -> Floats:
+    """Draw the legs that are left, each with its wait for a departure, shape (legs, DRAWS) [h].
+
+    Parameters
+    ----------
+    elapsed, wait : float
+        Since the first leg departed, or until it does [h]; one of them is 0.
+    now : float
+        The clock, counted as the calendars are [h].
+    """
     key = int.from_bytes(hashlib.sha256(coi.encode()).digest()[:16], "big")
     random = np.random.Generator(np.random.Philox(key=key))
     parts = np.empty((len(laws), DRAWS))
@@ -266,6 +317,12 @@ def _draws(coi: str, laws: tuple[Law, ...], elapsed: float) -> Floats:
         shuffled = random.permutation(DRAWS)
         ordered = law.duration.remaining(STRATA, elapsed) if place == 0 else law.sorted
         parts[place] = ordered[shuffled]
+        calendar = calendars[place]
+        if place == 0:
+            parts[place] += wait
+        elif calendar is not None:
+            ready = now + parts[:place].sum(axis=0)
+            parts[place] += calendar.after(ready) - ready
     return parts
 
 

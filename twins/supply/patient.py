@@ -26,6 +26,7 @@ from twins.supply.expecting import (
     Expecting,
     LegTimes,
     booked,
+    calendar_of,
     decisions,
     ended,
     gone_at,
@@ -130,6 +131,9 @@ class PatientTwin:
                 text = getattr(data, name, None)
                 if isinstance(text, str):
                     parse_instant(text, name)
+            for leg in getattr(data, "legs", ()):
+                if isinstance(leg, s.PlannedLeg):
+                    calendar_of(leg.departs)
         except InputError as error:
             return error
         return None

@@ -14,14 +14,18 @@ from twins.supply.eta.leg import LegKey
 
 Floats = NDArray[np.float64]
 DRAWS = 2000  # of a date: the 5 % level is then known to half a point
-WEEK = 168.0
+DAY, WEEK = 24.0, 168.0
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Hours of the week at which a leg may depart (flight cut-offs), counted from the origin's hour 0."""
+    """Hours of the week at which a leg may depart (flight cut-offs), counted from the origin's hour 0.
+
+    None departs on `closed` days, numbered from the origin.
+    """
 
     departures: tuple[float, ...]
+    closed: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse hours outside a week or out of order."""
@@ -34,6 +38,15 @@ class Calendar:
 
     def after(self, hours: Floats) -> Floats:
         """Give the first departure at or after each hour."""
+        departs = self._weekly(hours)
+        if not self.closed:
+            return departs
+        closed = np.array(sorted(self.closed))
+        while (shut := np.isin(days := np.floor(departs / DAY), closed)).any():  # each round passes a closed day
+            departs = np.where(shut, self._weekly((days + 1) * DAY), departs)
+        return departs
+
+    def _weekly(self, hours: Floats) -> Floats:
         weeks = np.floor(hours / WEEK)
         rising = np.append(self.departures, self.departures[0] + WEEK)
         departs: Floats = weeks * WEEK + rising[np.searchsorted(rising, hours - weeks * WEEK)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from schemas import supply as s
 from schemas.instants import parse_instant
@@ -210,3 +210,46 @@ def test_the_network_hears_how_a_patient_left_and_hears_it_again_where_that_chan
     assert [one.out_of_specification for _, one in consequences(told.tell(withdraw(failed, 1)), "supply.moved")] == [
         False
     ]
+
+
+def ordered(departs: s.Departures | None) -> s.TherapyOrdered:
+    legs = (s.PlannedLeg("apheresis", 1.0), s.PlannedLeg("receipt", 1.0, "L", "Q", departs=departs))
+    return s.TherapyOrdered(product="urgent", order="A", site="S", network="N1", legs=legs, clock="source")
+
+
+def legs_of(effects: list[Any]) -> dict[str, list[float]]:
+    (*_, newest) = [one.data for one in effects if one.kind == "forecast"]
+    return {one["step"]: one["hours"] for one in newest["legs"]}
+
+
+def test_a_leg_waits_for_its_departure_and_is_learned_without_the_wait() -> None:
+    made, plain, told = Story(), Teller(), Teller()  # the story begins on a Monday at 06:00
+    wednesday = s.Departures(hours=(66.0,))  # 18:00
+    free, bound = made.tell(0, KEY, ordered(None)), made.tell(0, KEY, ordered(wednesday), name="bound")
+    scan = made.scan(36, "A", "apheresis", releasedBy="N", receivedBy="C")  # Tuesday 18:00
+    without, waits = legs_of(plain.tell(free, scan)), legs_of(told.tell(bound, scan))
+    assert [round(b - a, 1) for a, b in zip(without["receipt"], waits["receipt"], strict=True)] == [24.0] * 5
+    there = made.scan(75, "A", "receipt", releasedBy="C", receivedBy="M")
+    (moved,) = consequences(told.tell(there), "supply.moved")
+    assert moved[1].leg_hours == 15.0  # of 39 h, 24 were a wait
+    (moved,) = consequences(plain.tell(there), "supply.moved")
+    assert moved[1].leg_hours == 39.0
+
+
+def test_a_later_leg_waits_in_each_draw_for_its_own_departure_and_closed_days_are_skipped() -> None:
+    made, told, other = Story(), Teller(), Teller()
+    daily = tuple(12.0 + 24 * day for day in range(7))
+    said = legs_of(told.tell(made.tell(0, KEY, ordered(s.Departures(hours=daily)))))
+    shut = s.Departures(hours=daily, closed=("2026-03-03", "2026-03-04"))
+    later = legs_of(other.tell(made.tell(0, KEY, ordered(shut), name="shut")))
+    assert said["apheresis"] == later["apheresis"]
+    assert later["receipt"][2] > said["receipt"][2] + 24.0
+
+
+def test_departures_that_do_not_rise_or_are_no_date_are_refused_by_their_field() -> None:
+    made, told = Story(), Teller()
+    for departs, field in (
+        (s.Departures(hours=(5.0, 4.0)), "legs.departs.hours"),
+        (s.Departures(hours=(5.0,), closed=("2026-02-30",)), "legs.departs.closed"),
+    ):
+        assert [where for _, where in refusals(told.tell(made.tell(0, KEY, ordered(departs))))] == [field]

@@ -145,6 +145,11 @@ def test_a_calendar_holds_a_leg_until_its_flight() -> None:
         Calendar((100.0, 10.0))
 
 
+def test_nothing_departs_on_a_closed_day_however_many_follow_each_other() -> None:
+    daily = Calendar((9.0, 33.0, 57.0, 81.0, 105.0), frozenset({1, 2, 7}))  # weekdays at 9; days 5 and 6 have none
+    assert daily.after(np.array([0.0, 9.5, 25.0, 60.0, 106.0])).tolist() == [9.0, 81.0, 81.0, 81.0, 201.0]
+
+
 def test_kpis_give_their_intervals() -> None:
     kpi = out_of_specification(2, 871)
     assert (kpi.low, kpi.high) == pytest.approx((0.00028, 0.0083), abs=5e-5)  # published: cord blood, 0.028 to 0.83 %
