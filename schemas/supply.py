@@ -238,9 +238,9 @@ class LegsLearned(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StopDecided(Struct, frozen=True, forbid_unknown_fields=True):
-    """A person decided on a hard stop, or on an exposure (`exposed.ROOM.PLATE`): what was found of it, and whether the
-    journey goes on. After `end` nobody waits for the cells, and a scan or an infusion is a critical alert; a later
-    decision on the same stop takes it back."""
+    """A person decided on a hard stop, or on an alert (`exposed.ROOM.PLATE`, a room's `broken.KIND` or `plate.NAME`):
+    what was found of it, and whether the journey goes on. After `end` nobody waits for the cells, and a scan or an
+    infusion is a critical alert; a later decision on the same stop takes it back."""
 
     stop: Name
     decision: Literal["go_on", "end"]

@@ -31,8 +31,8 @@ from twins.supply.kept import Kept, too_many
 SETTLE_DAYS = 14  # within which facts may come in any order; then counts and badges settle into sums
 MOST_WAITING = 10_000  # facts that came before anybody described the room
 SHOWN = 50  # of the newest plates and violations
-BROKEN_HOURS = 24.0  # that an alert of a broken rule stands after the last time it was broken
-_OWN = (s.RoomDescribed, s.RoomReached)
+BROKEN_HOURS = 24.0  # that an alert of a broken rule stands, unless it put two patients at risk: then until decided
+_OWN = (s.RoomDescribed, s.RoomReached, s.StopDecided)
 
 
 class Talk(Struct):
@@ -86,7 +86,7 @@ class RoomTwin:
 
     types = (
         s.RoomDescribed, s.RoomReached, s.ParticlesCounted, s.PressureRead, s.DoorMoved, s.Badged, s.PlateExposed,
-        s.PlateRead, s.UnitOpened, s.UnitClosed, s.RoomStated, s.FactWithdrawn, s.EpcisEvent,
+        s.PlateRead, s.UnitOpened, s.UnitClosed, s.RoomStated, s.StopDecided, s.FactWithdrawn, s.EpcisEvent,
     )  # fmt: skip
 
     def __init__(self, config: SupplyConfig) -> None:
@@ -268,7 +268,7 @@ def _forget(state: RoomState, oldest: int) -> None:
     """Forget what was noted of a time that the record holds no units and plates of any more."""
     state.notes = {number: one for number, one in state.notes.items() if one.at >= oldest}
     state.talk.told = {name: one for name, one in state.talk.told.items() if one[1] >= oldest}
-    state.kept.settle([row.hash for row in state.kept.of(s.RoomReached) if row.time < oldest])
+    state.kept.settle([row.hash for row in state.kept.of(s.RoomReached, s.StopDecided) if row.time < oldest])
 
 
 def _facts_of(event: Event) -> list[f.RoomFact]:
@@ -369,16 +369,23 @@ def _wishes(
             Wish(f"pressure.{against}", against, "high",
                  f"the pressure over {against} is too low for longer than allowed; shut doors, check the air supply")
         )  # fmt: skip
+    decided = {row.data.stop: row.time for row in state.kept.of(s.StopDecided)}
     newest = {one.kind: one for one in reading.violations}
     for kind, one in sorted(newest.items()):
-        if clock - one.at <= BROKEN_HOURS * HOUR:
+        rule, grave = f"broken.{kind}", "patient" in kind
+        if decided.get(rule, -1) < one.at and (grave or clock - one.at <= BROKEN_HOURS * HOUR):
             found.append(
                 Wish(
-                    f"broken.{kind}", kind, "critical" if "patient" in kind else "high",
-                    f"{kind.replace('_', ' ')}: {', '.join(one.subjects)} at {format_instant(one.at)}; {one.detail}",
+                    rule, kind, "critical" if grave else "high",
+                    f"{kind.replace('_', ' ')}: {', '.join(one.subjects)} at {format_instant(one.at)}; {one.detail}"
+                    + (f"; hold these units until quality decides on stop {rule}" if grave else ""),
                 )
             )  # fmt: skip
-    return [*found, *(_plate_wish(one, exposures) for one in plates if clock - one.read_at <= SETTLE_DAYS * DAY)]
+    for plate in plates:
+        open_still = decided.get(f"plate.{plate.exposed.plate}", -1) < plate.read_at
+        if open_still and clock - plate.read_at <= SETTLE_DAYS * DAY:
+            found.append(_plate_wish(plate, exposures))
+    return found
 
 
 def _plate_wish(plate: c.PlateResult, exposures: dict[str, list[c.Exposure]]) -> Wish:

@@ -176,3 +176,27 @@ def test_what_cannot_be_true_names_its_field() -> None:
     for data, field in cases:
         assert [where for _, where in refusals(told.tell(made.tell(3, KEY, data)))] == [field], field
     assert told.block.snapshot() == before
+
+
+def test_two_patients_open_stand_until_quality_decides_and_come_again_with_the_next() -> None:
+    made, told = begun()
+    both = [
+        made.tell(5, KEY, s.UnitOpened(patient="A", unit="bag-A")),
+        made.tell(5.1, KEY, s.UnitOpened(patient="B", unit="bag-B")),
+        made.tell(5.2, KEY, s.UnitClosed(patient="B", unit="bag-B")),
+        made.tell(5.3, KEY, s.UnitClosed(patient="A", unit="bag-A")),
+    ]
+    rule = "broken.two_patients_open"
+    assert alerts(told.tell(*both), rule) == ["raise"]
+    assert alerts(told.tell(made.tell(24 * 10, KEY, s.DoorMoved(door="d", open=True))), rule) == []  # it stands
+    word = made.tell(24 * 10 + 1, KEY, s.StopDecided(stop=rule, decision="go_on", by="QA", reason="both sampled"))
+    assert alerts(told.tell(word), rule) == ["clear"]
+    assert told.restored().block.belief(KEY) == told.block.belief(KEY)
+    assert alerts(told.tell(withdraw(word, 1)), rule) == ["raise"]
+
+
+def test_a_decision_ends_the_alert_of_a_plate() -> None:
+    made, told = begun()
+    assert alerts(told.tell(made.tell(100, KEY, s.PlateRead(plate="PL", cfu=9))), "plate.PL") == ["raise"]
+    word = made.tell(101, KEY, s.StopDecided(stop="plate.PL", decision="go_on", by="QA", reason="of the glove"))
+    assert alerts(told.tell(word), "plate.PL") == ["clear"]
