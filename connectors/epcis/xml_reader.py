@@ -41,6 +41,7 @@ class _Element:
     children: list[_Element] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     size: int = 0
+    nil: bool = False  # `xsi:nil`: it says itself that it has no value
 
     @property
     def text(self) -> str:
@@ -84,7 +85,8 @@ class _Reader:
             self._count += 1
             if self._count > MOST_ELEMENTS:
                 raise self._bad(f"at most {MOST_ELEMENTS} elements of an event", "more")
-            element = _Element(name, _attributes(attributes))
+            nil = attributes.get(f"{_XSI} nil") in ("true", "1")
+            element = _Element(name, _attributes(attributes), nil=nil)
             if self._open:
                 self._open[-1].children.append(element)
             self._open.append(element)
@@ -208,10 +210,12 @@ def _objects(element: _Element) -> object:
 
 
 def _object(element: _Element) -> object:
-    """Give an element as an object, empty or not."""
+    """Give an element as an object, empty or not; a field of EPCIS that is nil is none."""
     fields: dict[str, object] = dict(element.attributes)
     for child in _children(element):
-        _put(fields, child.name, _any(child))
+        value = _any(child)
+        if not (child.nil and value == ""):
+            _put(fields, child.name, value)
     return fields
 
 

@@ -312,6 +312,17 @@ def test_xml_of_both_generations_hashes_as_json(version: int, inner: str) -> Non
     assert [each.hash for each in found if isinstance(each, EpcisEvent)] == [read(PACKING)[0].hash]
 
 
+def test_xml_a_quantity_that_is_nil_is_none_and_an_empty_one_is_refused() -> None:
+    nil = '<quantity xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>'
+    inner = CHILDREN_XML.replace("<quantity>2.0</quantity>", "{}")
+    without, empty, said_nil = (PACKING_XML.format(inner.format(each)) for each in ("", "<quantity/>", nil))
+    first, second, third = read_document(XML.format(version=1, events=f"{without}{empty}{said_nil}").encode())
+    assert isinstance(first, EpcisEvent)
+    assert first == third
+    assert isinstance(second, Refusal)
+    assert second.error.where == "EventList[1].childQuantityList[0].quantity"
+
+
 def test_xml_events_in_wrappers_and_bad_neighbours() -> None:
     good = PACKING_XML.format(CHILDREN_XML)
     bad = good.replace("<action>ADD</action>", "<action>MOVE</action>")
