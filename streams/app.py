@@ -31,7 +31,7 @@ from streams.appending import Row, async_writer
 from streams.engine.engine import EXIT_BROKEN, EXIT_STALE, EXIT_USAGE, Engine, FoldError
 from streams.engine.engines import Engines
 from streams.engine.turns import Turns
-from streams.engine.watch import LeaseWatch, StopWatch, resident_bytes
+from streams.engine.watch import LeaseWatch, StopWatch, resident_bytes, where_threads_are
 from streams.ledger.commit import Step
 from streams.maintenance import EVERY_SECONDS, maintain
 from streams.metrics import Metrics
@@ -56,7 +56,8 @@ _SWITCH_SECONDS = 0.001
 # thousand objects that come and go without cycles; to look through them each time took an eighth of the worker's CPU.
 _GARBAGE_OBJECTS = 500_000
 _FETCH_BYTES = 4 << 20  # of one partition at a time: some thousand records, so that what waits comes as whole frames
-_STOP_SECONDS = 6.0
+_STOP_SECONDS = 6.0  # for the last commits
+_PARTS_SECONDS = 4.0  # for Faust's parts before them
 log = structlog.get_logger("twinstream.worker")
 
 
@@ -111,7 +112,7 @@ class Worker:
         self._owned: set[TP] = set()
         self._watch = LeaseWatch(settings.lease_seconds, lambda: self.end(EXIT_STALE))
         # Faust waits without a bound for what is away: a broker that does not answer, a round of the outbox under way.
-        self._way_out = StopWatch(_STOP_SECONDS - 2.0, self._leaving, self._stopped_late)
+        self._way_out = StopWatch(_PARTS_SECONDS, self._leaving, self._stopped_late)
         self._health = HealthServer(settings.metrics_host, settings.metrics_port, self.metrics.registry, self.ready)
         self._publisher = OutboxPublisher(uri, settings.broker, lambda: bool(self._owned)) if settings.broker else None
         self.app = self._make_app()
@@ -129,7 +130,8 @@ class Worker:
         return bool(self.app.should_stop)
 
     def _stopped_late(self) -> None:
-        log.warning("stopped before all parts had ended; the rest is folded again at the next start")
+        where = where_threads_are()
+        log.warning("stopped before all parts had ended; the rest is folded again at the next start", threads=where)
         self.end(0)
 
     def _lost(self, reason: str) -> None:
@@ -258,7 +260,6 @@ class Worker:
 
     async def _start(self) -> None:
         self._watch.start()
-        self._way_out.start()
         if self._publisher is not None:
             self.app.add_future(self._guarded(self._publisher.run)())
 
@@ -340,12 +341,9 @@ class Worker:
         """Commit, take last checkpoints, end the threads. Where that takes too long, end the process without it."""
         self._watch.stop()
         self._way_out.stop()
+        StopWatch(_STOP_SECONDS, lambda: True, self._stopped_late).start()  # until the interpreter itself is out
         self.engines.interrupt()
-        try:
-            self._fold_thread.submit(self.engines.stop, _STOP_SECONDS - 1.0).result(_STOP_SECONDS)
-        except TimeoutError:
-            log.warning("stopped before all was committed; the rest is folded again at the next start")
-            self.end(0)
+        self._fold_thread.submit(self.engines.stop, _STOP_SECONDS - 1.0).result()
         self._fold_thread.shutdown()
         self._health.stop()
 
@@ -366,6 +364,7 @@ def run_worker(settings: Settings, uri: str, at_step: Step = _no_step) -> int:
         worker.app, loglevel="WARNING", redirect_stdouts=False, quiet=True, loop=asyncio.get_event_loop()
     )
     shell.spinner = None  # it would write escape codes to the terminal
+    worker._way_out.start()  # before Faust: told to stop while it starts, it may wait for what will not come
     try:
         shell.execute_from_commandline()
     except SystemExit as exit_:

@@ -6,8 +6,10 @@ sockets alive, so it ends at once by its own monotonic clock; the ledger's epoch
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
 _TICK_SECONDS = 0.25
@@ -75,6 +77,26 @@ class StopWatch:
                 return
         if not self._stopped.wait(self._seconds):
             self._end_process()
+
+
+def where_threads_are(frames: int = 3) -> dict[str, str]:
+    """Say by name where each thread of this process is now, innermost call first.
+
+    Examples
+    --------
+    >>> where_threads_are(1)["MainThread"].partition(":")[0]
+    'watch.py'
+    """
+    stacks = sys._current_frames()
+    found = {one.name: stacks.get(one.ident or 0) for one in threading.enumerate()}
+    return {
+        name: " < ".join(
+            f"{call.filename.rpartition('/')[2]}:{call.lineno} {call.name}"
+            for call in reversed(traceback.extract_stack(stack)[-frames:])
+        )
+        for name, stack in found.items()
+        if stack is not None
+    }
 
 
 def resident_bytes() -> int:

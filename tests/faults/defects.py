@@ -218,6 +218,16 @@ def _never_out() -> None:
     put(app._App, "on_stop", on_stop)
 
 
+def _never_up() -> None:
+    """Never end starting, nor the way out from there."""
+
+    async def on_started(self: Any) -> None:
+        await asyncio.Event().wait()
+
+    _never_out()
+    put(app._App, "on_started", on_started)
+
+
 DEFECTS: dict[str, Callable[[], None]] = {
     "no_epoch_check": _no_epoch_check,
     "forget_applied": _forget_applied,
@@ -233,6 +243,7 @@ DEFECTS: dict[str, Callable[[], None]] = {
     "delete_before_publishing": _delete_before_publishing,
     "skip_in_silence": _skip_in_silence,
     "never_out": _never_out,
+    "never_up": _never_up,
 }
 
 

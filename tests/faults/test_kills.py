@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.faults.conftest import MakeRig
 from tests.faults.plan import CLAIM_STEPS, COPY_STEP, ENGINE_STEPS, PUBLISH_STEPS, Plan
+from tests.faults.rig import STOP_SECONDS
+from tests.faults.workers import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.faults]
 SEED = 20261201
@@ -95,3 +99,13 @@ def test_told_to_stop_it_ends_in_time_whatever_a_part_of_it_waits_for(make_rig: 
     rig.finish()
     assert "stopped before all parts had ended" in rig.lives[-1].said()
     assert not rig.verify().problems
+
+
+def test_told_to_stop_while_it_starts_it_ends_in_time_too(make_rig: MakeRig) -> None:
+    rig = make_rig("embedded", SEED, defects=("never_up",))
+    rig.feed(backlog=300)
+    life = rig.launch()
+    until(lambda: rig.claimed_by(life), 30.0, "the worker to begin")
+    life.signal(signal.SIGTERM)
+    assert life.wait(STOP_SECONDS) == 0
+    assert "MainThread" in life.said()  # where it was

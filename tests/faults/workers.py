@@ -62,7 +62,10 @@ class Life:
 
     def wait(self, seconds: float, what: str = "the worker to end") -> int:
         """Wait until it ended; give its exit code, negative for a signal."""
-        until(lambda: not self.alive, seconds, f"{what} ({self.log})")
+        try:
+            until(lambda: not self.alive, seconds, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it was at {self.step!r} and said:\n{self.said()}") from None
         assert self.code is not None
         return self.code
 
