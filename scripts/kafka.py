@@ -192,7 +192,7 @@ class KafkaServer:
             data = self._home / "data"
             properties.write_text(_PROPERTIES.format(port=self.port, controller=self._controller, data=data))
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-            self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties))
+            self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties))
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 [*self._command(), "kafka.Kafka", str(properties)],
