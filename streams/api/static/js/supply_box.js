@@ -99,8 +99,8 @@ export function boxAhead(box) {
 /** List excursions by limit, and what the record does not cover. */
 export function boxExcursions(box) {
   const { data } = box.twin.estimate;
-  return scrolling("Excursions by limit", tableOf(`Covered ${hours(data.covered_hours)}, unknown ${hours(data.unknown_hours)}`, ["Limit", ["Times", "n"], ["In all", "n"], ["Longest", "n"], "Verdict"],
-    data.excursions.map((one) => [one.limit, String(one.count), hours(one.hours), hours(one.longest_hours), one.breached ? sign("bad", "broken") : sign("good", "kept")])), ...aging(data));
+  return [scrolling("Excursions by limit", tableOf(`Covered ${hours(data.covered_hours)}, unknown ${hours(data.unknown_hours)}`, ["Limit", ["Times", "n"], ["In all", "n"], ["Longest", "n"], "Verdict"],
+    data.excursions.map((one) => [one.limit, String(one.count), hours(one.hours), hours(one.longest_hours), one.breached ? sign("bad", "broken") : sign("good", "kept")]))), ...aging(data)];
 }
 
 /** Say mean kinetic temperature and thermal dose, or why there is none. */
