@@ -1,8 +1,9 @@
 """Supply twins live: scans at a steady pace through log, worker and ledger, and the time from a scan to its alert.
 
 Load generator, worker and PostgreSQL run on this machine. Patients are on their way when time begins: each has an order
-and `--before` scans. One scan in `--wrong-every` reads another patient's bag, which is a stop: an alert that is due at
-once. What the twins tell one another is appended, folded and counted too.
+and `--before` scans, hours apart; from then on the twins' time passes as the wall's does. One scan in `--wrong-every`
+reads another patient's bag, which is a stop: an alert that is due at once. What the twins tell one another is appended,
+folded and counted too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from benchmarks.supply_patients import FACTS, described, fact, patient
 from connectors.outgoing import encode
 from schemas.epcis import EpcisEvent, Extension
 from schemas.events import Event
+from schemas.instants import SECOND, Instant, format_instant
 from schemas.topics import input_topic
 from streams.log import Producer, Row
 from streams.transports.access import LogReader, open_reader
@@ -67,7 +69,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _measure(report: Report, where: Stage, options: argparse.Namespace) -> None:
     before = options.before * options.patients
-    paced = [_row(one) for one in islice(_scans(options, options.before, FACTS), options.rate * _whole(options))]
+    live = islice(_scans(options, options.before, FACTS), options.rate * _whole(options))
+    paced = [_row(_at(one, options, number)) for number, one in enumerate(live)]
     reader, producer = open_reader(where.broker, where.uri), Producer(where.uri, "load")
     with (
         psycopg.connect(where.uri, autocommit=True, application_name="benchmark") as connection,
@@ -135,6 +138,15 @@ def _scans(options: argparse.Namespace, first: int, after: int) -> Iterator[Even
             event = fact(one, place)
             wrong = place >= options.before and number % options.wrong_every == 0
             yield _of_another(event, patient((one + 1) % options.patients)) if wrong else event
+
+
+def _at(event: Event, options: argparse.Namespace, number: int) -> Event:
+    """Give a scan the time at which it is appended: so long after the last scan before as the load takes to it."""
+    at = Instant(fact(options.patients - 1, options.before - 1).event_time + number * SECOND // options.rate)
+    scan = event.data
+    assert isinstance(scan, EpcisEvent)
+    data = msgspec.structs.replace(scan, event_time=format_instant(at))
+    return msgspec.structs.replace(event, event_time=at, record_time=at, data=data)
 
 
 def _of_another(event: Event, coi: str) -> Event:

@@ -6,6 +6,7 @@ One integer everywhere inside: it sorts, subtracts and compares exactly, and no 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NewType
 
 from schemas.errors import InvalidFieldError
@@ -67,7 +68,16 @@ def format_instant(instant: int) -> str:
     >>> format_instant(1772348400000000), format_instant(1772348400250000)
     ('2026-03-01T07:00:00Z', '2026-03-01T07:00:00.250000Z')
     """
-    return moment_of(instant).isoformat().removesuffix("+00:00") + "Z"
+    day, rest = divmod(instant, DAY)
+    seconds, fraction = divmod(rest, SECOND)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_date(day)}T{hour:02}:{minute:02}:{second:02}{f'.{fraction:06}' if fraction else ''}Z"
+
+
+@lru_cache(maxsize=4096)  # of times that are written, most are of few days
+def _date(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
 
 
 def moment_of(instant: int) -> datetime:

@@ -3,7 +3,7 @@
 A leg ends when its step is scanned. What a leg takes comes from the network's twin (`supply.legs_learned`), else from
 the plan. The leg that is under way is conditional on how long it has been: an hour of silence is evidence, and what is
 left of it is never negative (`eta.Duration`). The sum is taken over `DRAWS` draws, stratified leg by leg and shuffled
-by a generator keyed by the patient, so that equal facts give equal bytes.
+in one of `ORDERS` ways that the patient's name picks, so that equal facts give equal bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,8 @@ from twins.supply.eta import Calendar, Duration
 from twins.supply.kept import Kept, Row
 
 DRAWS = 256
+ORDERS = 64
+MOST_LEGS = 64  # as schemas/supply.py has it
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 PLAN_SIGMA = 0.35  # of the logarithm of a leg that nothing was learned of: 90 % within a factor of 1.8 (assumed)
 GRID = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
@@ -54,47 +56,50 @@ class LegTime(Struct, frozen=True, array_like=True):
 LegTimes = dict[str, LegTime]  # by step, lane and carrier, a line each
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expected:
-    """What is expected of one patient as of `clock` [us]. `legs` are those that are left, by the step that ends each;
-    `parts` their draws [h], shape (legs, draws)."""
+    """What is expected of one patient as of `clock` [us]. `legs` are those that are left, by the step that ends each.
+
+    `hours` are their quantiles at `LEVELS` [h]; `parts` their draws [h], shape (legs, DRAWS), `whole` the draws' sums.
+    """
 
     clock: int
     legs: tuple[str, ...]
     learned: tuple[int, ...]
+    hours: tuple[tuple[float, ...], ...]
     parts: Floats
-    whole: Floats  # their sum [h], shape (draws,)
+    whole: Floats
     overdue: float  # of the leg under way: the probability that it should have ended by now
     slot: int | None
     latest: int | None
     release: int | None  # how many of the legs lead to the release; None where it is past, or no leg names it
     point_of_no_return: bool
 
+    @cached_property
+    def ascending(self) -> Floats:
+        """The draws' sums [h], in order, shape (DRAWS,)."""
+        return np.sort(self.whole)
+
     def late(self, by: int) -> float:
         """Give the probability that the last leg ends after an instant [us]."""
-        return float(np.mean(self.whole > (by - self.clock) / HOUR))
+        return float(DRAWS - np.searchsorted(self.ascending, (by - self.clock) / HOUR, "right")) / DRAWS
 
     def said(self) -> dict[str, Any]:
         """Give the data of the forecast."""
-        whole, legs = np.sort(self.whole), np.sort(self.parts, axis=1)[:, [int(level * DRAWS) for level in LEVELS]]
         return {
             "of": "patient",
             "quantiles": list(LEVELS),
-            "infusion": [self._when(one) for one in _at(whole, LEVELS)],
+            "infusion": [self._when(one) for one in _at(self.ascending, LEVELS)],
             "legs": [
-                {
-                    "step": step,
-                    "learned_from": count,
-                    "hours": [round(one, 2) for one in part],
-                }
-                for step, count, part in zip(self.legs, self.learned, legs.tolist(), strict=True)
+                {"step": step, "learned_from": count, "hours": list(hours)}
+                for step, count, hours in zip(self.legs, self.learned, self.hours, strict=True)
             ],
             "overdue": self.overdue,
             "slot": None if self.slot is None else format_instant(self.slot),
             "latest": None if self.latest is None else format_instant(self.latest),
             "p_late": None if self.slot is None else self.late(self.slot),
             "p_too_late": None if self.latest is None else self.late(self.latest),
-            "explains": self._explains(),
+            "explains": self._explains,
             "released_with_95_percent_by": self._released(0.95),
             "lymphodepletion_begun": self.point_of_no_return,
         }
@@ -106,7 +111,7 @@ class Expected:
         late = self.late(self.slot)
         if late < (section.risk_off if stands else section.risk_on):
             return []
-        why = self._explains()
+        why = self._explains
         after = "" if why is None else f", most of it by the leg to {why}"
         grave = self.point_of_no_return or late >= 0.8
         words = (
@@ -114,27 +119,30 @@ class Expected:
             + ("lymphodepletion has begun: call the site now" if self.point_of_no_return
                else "move the slot, or make the leg faster; lymphodepletion is not to begin before the release is sure")
         )  # fmt: skip
-        (median,) = (self._when(one) for one in _at(np.sort(self.whole), (0.5,)))
+        median = self._when(*_at(self.ascending, (0.5,)))
         return [Wish("slot.infusion", "infusion", "critical" if grave else "high", words, late, section.risk_on,
                      "{probability}", late, median)]  # fmt: skip
 
     def _when(self, hours: float) -> str:
         return format_instant(self.clock + round(hours * HOUR))
 
+    @cached_property
     def _explains(self) -> str | None:
         """Name the leg that is longest beyond its mean where the slot is missed; None without a slot or a miss."""
-        if self.slot is None or not len(self.legs):
+        if self.slot is None or not self.legs:
             return None
         missed = self.whole > (self.slot - self.clock) / HOUR
-        if not missed.any():
+        count = np.count_nonzero(missed)
+        if not count:
             return None
-        excess = self.parts[:, missed].mean(axis=1) - self.parts.mean(axis=1)
-        return self.legs[int(np.argmax(excess))]
+        return self.legs[int(np.argmax(self.parts @ (missed / count - 1.0 / DRAWS)))]
 
     def _released(self, sure: float) -> str | None:
         if self.release is None:
             return None
-        return self._when(_at(np.sort(self.parts[: self.release].sum(axis=0)), (sure,))[0])
+        whole = self.release == len(self.legs)
+        ascending = self.ascending if whole else np.sort(self.parts[: self.release].sum(axis=0))
+        return self._when(*_at(ascending, (sure,)))
 
 
 def _at(ascending: Floats, levels: tuple[float, ...]) -> list[float]:
@@ -179,12 +187,19 @@ class Expecting:
         calendars = [calendar_of(leg.departs) for leg in legs]
         departed = _departs(calendars[0], since)
         elapsed = max(clock - departed, 0) / HOUR
-        parts = _draws(reading.coi, laws, elapsed, max(departed - clock, 0) / HOUR, calendars, _hours(clock))
+        wait = max(departed - clock, 0) / HOUR
+        overdue = laws[0].duration.below_one(elapsed)
+        rest = laws[0].duration.remaining(STRATA, elapsed, overdue) + wait
+        parts = _draws(reading.coi, (rest, *(law.sorted for law in laws[1:])), calendars, _hours(clock))
+        hours = [law.hours for law in laws]
+        for place, calendar in enumerate(calendars):
+            if place == 0 or calendar is not None:
+                hours[place] = _rounded(rest if place == 0 else np.sort(parts[place]))
         slot = booked(kept, ordered.data)
         latest = ordered.data.latest
         steps = tuple(leg.step for leg in legs)
         return Expected(
-            clock, steps, counts, parts, parts.sum(axis=0), float(laws[0].duration.below(elapsed)), slot,
+            clock, steps, counts, tuple(hours), parts, parts.sum(axis=0), overdue, slot,
             None if latest is None else parse_instant(latest),
             steps.index(RELEASE) + 1 if RELEASE in steps else None,
             any(row.data.what == "lymphodepletion_started" for row in kept.of(s.Treated)),
@@ -237,23 +252,32 @@ def legs_ahead(legs: tuple[s.PlannedLeg, ...], reading: i.JourneyReading) -> lis
 
 
 class Law(NamedTuple):
-    """What a leg takes: its distribution, and its quantiles [h] at `STRATA`, in order."""
+    """What a leg takes: its distribution, and its quantiles [h] at `STRATA`, in order, and at `LEVELS`."""
 
     duration: Duration
     sorted: Floats
+    hours: tuple[float, ...]
+
+    @classmethod
+    def of(cls, duration: Duration) -> Law:
+        """Give the law of a duration."""
+        ascending = duration.quantile(STRATA)
+        return cls(duration, ascending, _rounded(ascending))
+
+
+def _rounded(ascending: Floats) -> tuple[float, ...]:
+    return tuple(round(one, 2) for one in _at(ascending, LEVELS))
 
 
 @lru_cache(maxsize=8192)  # of equal legs there are many; a law is 4 kB
 def _learned_law(hours: tuple[float, ...], levels: tuple[float, ...]) -> Law:
-    duration = Duration(np.log(np.maximum.accumulate(np.maximum(hours, LEAST_HOURS))), np.array(levels))
-    return Law(duration, duration.quantile(STRATA))
+    return Law.of(Duration(np.log(np.maximum.accumulate(np.maximum(hours, LEAST_HOURS))), np.array(levels)))
 
 
 @lru_cache(maxsize=1024)
 def _planned_law(days: float) -> Law:
     levels = np.array(GRID)
-    duration = Duration(np.log(days * 24) + PLAN_SIGMA * ndtri(levels), levels)
-    return Law(duration, duration.quantile(STRATA))
+    return Law.of(Duration(np.log(days * 24) + PLAN_SIGMA * ndtri(levels), levels))
 
 
 def _law(leg: s.PlannedLeg, learned: LegTimes, dead: Set[int]) -> tuple[Law, int]:
@@ -298,32 +322,32 @@ def _departs(calendar: Calendar | None, since: int) -> int:
     return MONDAY + round(float(calendar.after(np.array([_hours(since)]))[0]) * HOUR)
 
 
-def _draws(
-    coi: str, laws: tuple[Law, ...], elapsed: float, wait: float, calendars: Sequence[Calendar | None], now: float
-) -> Floats:
+def _draws(coi: str, legs: Sequence[Floats], calendars: Sequence[Calendar | None], now: float) -> Floats:
     """Draw the legs that are left, each with its wait for a departure, shape (legs, DRAWS) [h].
 
     Parameters
     ----------
-    elapsed, wait : float
-        Since the first leg departed, or until it does [h]; one of them is 0.
+    legs : sequence of array
+        What each takes, in order, shape (DRAWS,) [h]; of the first what is left, with its wait.
     now : float
         The clock, counted as the calendars are [h].
     """
-    key = int.from_bytes(hashlib.sha256(coi.encode()).digest()[:16], "big")
-    random = np.random.Generator(np.random.Philox(key=key))
-    parts = np.empty((len(laws), DRAWS))
-    for place, law in enumerate(laws):
-        shuffled = random.permutation(DRAWS)
-        ordered = law.duration.remaining(STRATA, elapsed) if place == 0 else law.sorted
-        parts[place] = ordered[shuffled]
+    orders = _orders(int.from_bytes(hashlib.sha256(coi.encode()).digest()[:2], "big") % ORDERS)
+    parts = np.empty((len(legs), DRAWS))
+    for place, leg in enumerate(legs):
+        parts[place] = leg[orders[place]]
         calendar = calendars[place]
-        if place == 0:
-            parts[place] += wait
-        elif calendar is not None:
+        if place and calendar is not None:
             ready = now + parts[:place].sum(axis=0)
             parts[place] += calendar.after(ready) - ready
     return parts
+
+
+@lru_cache(maxsize=ORDERS)  # 128 kB each
+def _orders(which: int) -> NDArray[np.intp]:
+    """Give the orders in which draws of legs meet, shape (MOST_LEGS, DRAWS)."""
+    random = np.random.Generator(np.random.Philox(key=which))
+    return np.array([random.permutation(DRAWS) for _ in range(MOST_LEGS)])
 
 
 def booked(kept: Kept, ordered: s.TherapyOrdered) -> int | None:

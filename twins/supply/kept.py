@@ -44,6 +44,15 @@ class _Snapshot(Struct, frozen=True, array_like=True):
     other: list[int]  # numbers of facts that are kept nowhere else
 
 
+class _Written(Struct, frozen=True, array_like=True):
+    """A snapshot whose rows were encoded before."""
+
+    clock: int
+    rows: list[msgspec.Raw]
+    dead: list[int]
+    other: list[int]
+
+
 STRUCTS: Mapping[str, type[Struct]] = {struct.__name__: struct for struct in s.EVENTS.values()}
 _ENCODE = msgspec.msgpack.Encoder(order="sorted")
 _DECODE = msgspec.msgpack.Decoder(_Snapshot)
@@ -59,7 +68,9 @@ class Kept:
         self.clock = 0
         self.dead: set[int] = set()
         self._rows: dict[int, Row] = {}
+        self._of: dict[type[Struct], dict[int, Row]] = {}  # the same by kind
         self._other: set[int] = set()
+        self._written: dict[int, msgspec.Raw] = {}  # rows as bytes: a fact never changes
 
     def __len__(self) -> int:
         return len(self._rows) + len(self._other)
@@ -88,10 +99,14 @@ class Kept:
             self.dead.add(event_hash(event.source, event.data.hash))  # the event that it declares wrong has this name
         row = Row(event.event_time, event.record_time, fact.hash, (event.source, event.id), event.data)
         if keep and not isinstance(event.data, s.FactWithdrawn):
-            self._rows[fact.hash] = row
+            self._put(row)
         else:
             self._other.add(fact.hash)
         return row
+
+    def _put(self, row: Row) -> None:
+        self._rows[row.hash] = row
+        self._of.setdefault(type(row.data), {})[row.hash] = row
 
     def note(self, number: int, dead: bool = False) -> None:
         """Note that a fact that is kept elsewhere was here, or that one does not count."""
@@ -100,21 +115,25 @@ class Kept:
     def settle(self, numbers: Iterable[int]) -> None:
         """Keep of some facts only that they were here."""
         for number in numbers:
-            if self._rows.pop(number, None) is not None:
+            row = self._rows.pop(number, None)
+            if row is not None:
+                del self._of[type(row.data)][number]
+                self._written.pop(number, None)
                 self._other.add(number)
 
     def of(self, *kinds: type[Struct]) -> Iterator[Row]:
         """Give the facts of some kinds that count, by time, then number: the order of arrival plays no part."""
-        found = (row for row in self._rows.values() if row.hash not in self.dead and isinstance(row.data, kinds))
-        return iter(sorted(found, key=lambda row: (row.time, row.hash)))
+        found = [row for kind in kinds for row in self._of.get(kind, {}).values() if row.hash not in self.dead]
+        found.sort(key=lambda row: (row.time, row.hash))
+        return iter(found)
 
     def newest(self, kind: type[Struct], until: int | None = None) -> Row | None:
         """Give the newest fact of a kind that counts, at or before an instant; None where there is none."""
-        found: Row | None = None
-        for row in self.of(kind):
-            if until is None or row.time <= until:
-                found = row
-        return found
+        times = (
+            row for row in self._of.get(kind, {}).values()
+            if row.hash not in self.dead and (until is None or row.time <= until)
+        )  # fmt: skip
+        return max(times, key=lambda row: (row.time, row.hash), default=None)
 
     def hashes(self) -> list[int]:
         """Give the numbers of all facts, ascending."""
@@ -122,11 +141,16 @@ class Kept:
 
     def write(self) -> bytes:
         """Give all facts as bytes, the same in any order of arrival."""
-        rows = [
-            _Row(row.time, row.known, *row.name, type(row.data).__name__, msgspec.Raw(_ENCODE.encode(row.data)))
-            for _, row in sorted(self._rows.items())
-        ]
-        return _ENCODE.encode(_Snapshot(self.clock, rows, sorted(self.dead), sorted(self._other)))
+        rows = [self._line(row) for _, row in sorted(self._rows.items())]
+        return _ENCODE.encode(_Written(self.clock, rows, sorted(self.dead), sorted(self._other)))
+
+    def _line(self, row: Row) -> msgspec.Raw:
+        found = self._written.get(row.hash)
+        if found is None:
+            data = msgspec.Raw(_ENCODE.encode(row.data))
+            line = _Row(row.time, row.known, *row.name, type(row.data).__name__, data)
+            found = self._written[row.hash] = msgspec.Raw(_ENCODE.encode(line))
+        return found
 
     @classmethod
     def read(cls, body: bytes) -> Kept:
@@ -143,7 +167,7 @@ class Kept:
             for row in read.rows:
                 data = msgspec.msgpack.decode(row.data, type=STRUCTS[row.kind])
                 number = event_hash(row.source, row.id)
-                kept._rows[number] = Row(row.time, row.known, number, (row.source, row.id), data)
+                kept._put(Row(row.time, row.known, number, (row.source, row.id), data))
         except (msgspec.MsgspecError, KeyError) as error:
             raise SnapshotError(f"expected the facts of a supply twin, received {error}") from None
         kept.clock, kept.dead, kept._other = read.clock, set(read.dead), set(read.other)

@@ -68,6 +68,8 @@ class NetworkState:
     outcomes: dict[int, Outcome] = field(default_factory=dict)  # of those of them who left within a year, by number
     learned: Learned = field(default_factory=Learned)
     talk: Talk = field(default_factory=Talk)
+    unlikely: list[str] = field(default_factory=list)  # to keep their slots, as the newest answer has it
+    written: dict[int, msgspec.Raw] = field(default_factory=dict)  # moves as bytes, by number: none ever changes
 
 
 class Outcome(Struct, frozen=True, array_like=True):
@@ -88,7 +90,7 @@ class _Place(Struct, frozen=True, array_like=True):
 
 class _Snapshot(Struct, frozen=True, array_like=True):
     kept: bytes
-    moves: list[_Place]
+    moves: list[msgspec.Raw]  # each a _Place
     gone: list[int]
     outcomes: list[tuple[int, Outcome]]
     learned: bytes
@@ -97,6 +99,7 @@ class _Snapshot(Struct, frozen=True, array_like=True):
 
 _ENCODE = msgspec.msgpack.Encoder(order="sorted")
 _DECODE = msgspec.msgpack.Decoder(_Snapshot)
+_DECODE_PLACE = msgspec.msgpack.Decoder(_Place)
 
 
 class NetworkTwin:
@@ -187,8 +190,7 @@ class NetworkTwin:
         talk, clock, section = state.talk, state.kept.clock, self.config.network
         since = clock - talk.asked
         due = talk.asked < 0 or since >= section.every_hours * HOUR or (talk.changed and since >= ASK_MINUTES * MINUTE)
-        present = [row for row in state.patients.values() if row.data.step is not None]
-        if not due or not (present or talk.changed):
+        if not due or not (talk.changed or any(row.data.step is not None for row in state.patients.values())):
             return []
         seed = int.from_bytes(event_hash(state.key, str(clock)).to_bytes(8, "big", signed=True)[:SEED_BYTES], "big")
         document = _now(state, described)
@@ -205,11 +207,13 @@ class NetworkTwin:
 
     def write(self, state: NetworkState) -> bytes:
         """Give a network as bytes."""
-        moves = [
-            _Place(row.time, row.known, *row.name, row.data)
+        before = state.written
+        state.written = {
+            number: before.get(number) or _line(row)
             for _, rows in sorted(state.moves.items())
-            for _, row in sorted(rows.items())
-        ]
+            for number, row in sorted(rows.items())
+        }
+        moves = list(state.written.values())
         gone, outcomes = sorted(state.gone), sorted(state.outcomes.items())
         return _ENCODE.encode(_Snapshot(state.kept.write(), moves, gone, outcomes, state.learned.write(), state.talk))
 
@@ -221,9 +225,10 @@ class NetworkTwin:
             raise SnapshotError(f"expected a network, received {error}; restore an older checkpoint") from None
         state = NetworkState(key, Kept.read(read.kept), talk=read.talk, gone=set(read.gone))
         state.outcomes = dict(read.outcomes)
-        for one in read.moves:
+        for one in map(_DECODE_PLACE.decode, read.moves):
             _place(state, Row(one.time, one.known, event_hash(one.source, one.id), (one.source, one.id), one.data))
         state.learned = Learned.read(read.learned)
+        state.unlikely = _unlikely(read.talk.future)
         return state
 
     def belief(self, state: NetworkState) -> bytes:
@@ -258,6 +263,10 @@ def _place(state: NetworkState, row: Row) -> None:
     old = state.patients.get(name)
     if old is None or (old.time, old.hash) < (row.time, row.hash):
         state.patients[name] = row
+
+
+def _line(row: Row) -> msgspec.Raw:
+    return msgspec.Raw(_ENCODE.encode(_Place(row.time, row.known, *row.name, row.data)))
 
 
 def _unmove(state: NetworkState, number: int) -> None:
@@ -457,6 +466,7 @@ def _answer(state: NetworkState, result: ResimulationResult) -> list[Said]:
     _check_answer(result)
     if result.kind == KIND:
         talk.future, talk.future_at = result.summary, clock
+        state.unlikely = _unlikely(talk.future)
         data = {"of": "network", "job": result.job, "asked": format_instant(talk.asked), **result.summary}
         return [Said("forecast", data, "advisory", clock)]
     talk.advice = [*talk.advice, (result.job, result.summary)][-MOST_ADVICE:]
@@ -584,16 +594,20 @@ def _wishes(state: NetworkState, described: s.NetworkDescribed) -> list[Wish]:
         for name, (now, usual) in sorted(capacity(state, row).items())
         if now < usual
     ]  # fmt: skip
-    present = {name for name, row in state.patients.items() if row.data.step is not None}
-    told = [one for one in state.talk.future.get("patients", []) if one["patient"] in present]
-    unlikely = [one for one in told if one["p_slot"] is not None and one["p_slot"] < UNLIKELY]
+    unlikely = [name for name in state.unlikely if (at := state.patients.get(name)) and at.data.step is not None]
     if unlikely:
-        named = ", ".join(one["patient"] for one in unlikely[:10])
+        named = ", ".join(unlikely[:10])
         found.append(
             Wish("slots", "slots", "high", f"{len(unlikely)} slots are more likely missed than kept: {named}",
                  float(len(unlikely)), 0.0, "{patient}")
         )  # fmt: skip
     return found
+
+
+def _unlikely(future: dict[str, Any]) -> list[str]:
+    """Name the patients whose slots an answer calls more likely missed than kept."""
+    told = future.get("patients", [])
+    return [one["patient"] for one in told if one["p_slot"] is not None and one["p_slot"] < UNLIKELY]
 
 
 def _estimate(state: NetworkState, described: Row) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class PatientState:
     kept: Kept = field(default_factory=Kept)
     legs: LegTimes = field(default_factory=dict)
     talk: Talk = field(default_factory=Talk)
+    lines: dict[int, tuple[i.Entry, dict[str, Any]]] = field(default_factory=dict)  # of custody as said, by id()
 
 
 class _Snapshot(Struct, frozen=True, array_like=True):
@@ -356,13 +357,7 @@ def _estimate(state: PatientState, reading: i.JourneyReading) -> dict[str, Any]:
         ],
         "decided": [{"code": one.code, "key": one.key, "by": one.decided_by, "reason": one.reason}
                     for one in reading.decided],
-        "custody": [
-            {
-                "at": format_instant(one.at), "step": one.step, "place": one.place, "releaser": one.releaser,
-                "receiver": one.receiver, "units": list(one.units), "fact": list(one.fact),
-            }
-            for one in reading.custody[-MOST_CUSTODY:]
-        ],
+        "custody": [_line(state.lines, one) for one in reading.custody[-MOST_CUSTODY:]],
         "custody_lines": len(reading.custody),
         "ended": _ended(kept),
         "unjudged": list(reading.unjudged),
@@ -371,6 +366,16 @@ def _estimate(state: PatientState, reading: i.JourneyReading) -> dict[str, Any]:
         "exposures": len(_exposures(kept)),
         "facts": len(kept),
     }  # fmt: skip
+
+
+def _line(lines: dict[int, tuple[i.Entry, dict[str, Any]]], one: i.Entry) -> dict[str, Any]:
+    """Say one line of custody. A reading gives what did not change as the same object again."""
+    if id(one) not in lines:
+        lines[id(one)] = one, {
+            "at": format_instant(one.at), "step": one.step, "place": one.place, "releaser": one.releaser,
+            "receiver": one.receiver, "units": list(one.units), "fact": list(one.fact),
+        }  # fmt: skip
+    return lines[id(one)][1]
 
 
 def _ended(kept: Kept) -> dict[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,15 @@ class Duration:
         beyond = (1.0 - self.cdf[-1]) * np.exp(-TAIL * np.maximum(x - self.log_hours[-1], 0.0))
         return np.where(x > self.log_hours[-1], 1.0 - beyond, np.interp(x, self.log_hours, self.cdf, left=0.0))
 
+    def below_one(self, hours: float) -> float:
+        """Give `below` of one duration, sooner."""
+        first, last = self.log_hours[0], self.log_hours[-1]
+        if hours <= 0.0 or (x := math.log(hours)) < first:
+            return 0.0
+        if x > last:
+            return 1.0 - (1.0 - float(self.cdf[-1])) * math.exp(-TAIL * (x - float(last)))
+        return float(np.interp(x, self.log_hours, self.cdf))
+
     def quantile(self, levels: ArrayLike) -> Floats:
         """Give durations [h] at levels in 0 to 1 (1 excluded)."""
         p = np.asarray(levels, dtype=np.float64)
@@ -40,12 +50,16 @@ class Duration:
             x = np.where(p > self.cdf[-1], self.log_hours[-1] + beyond, x)
         return np.exp(x)
 
-    def remaining(self, levels: ArrayLike, elapsed_hours: float) -> Floats:
-        """Give quantiles [h] of what remains given that `elapsed_hours` passed without an end: from S(e + t) / S(e)."""
+    def remaining(self, levels: ArrayLike, elapsed_hours: float, passed: float | None = None) -> Floats:
+        """Give quantiles [h] of what remains given that `elapsed_hours` passed without an end: from S(e + t) / S(e).
+
+        `passed` is `below(elapsed_hours)`, where that is known.
+        """
         p = np.asarray(levels, dtype=np.float64)
         if elapsed_hours <= 0.0:
             return self.quantile(p)
-        passed = float(self.below(elapsed_hours))
+        if passed is None:
+            passed = self.below_one(elapsed_hours)
         if 1.0 - passed < LEAST:
             return elapsed_hours * ((1.0 - p) ** (-1.0 / TAIL) - 1.0)
         return np.maximum(self.quantile(passed + (1.0 - passed) * p) - elapsed_hours, 0.0)

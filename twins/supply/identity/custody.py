@@ -31,13 +31,26 @@ def units_of(fact: f.Fact) -> tuple[str, ...]:
     return fact.units if isinstance(fact, f.Handover) else ()
 
 
-def judge_custody(judge: Judge, sifted: Sifted, workflow: Workflow) -> None:
-    """Find signatures and readings that are missing. Provisional: they may be late."""
+Fine = dict[str, tuple[int, list[Act]]]  # by step: what nothing was missing of, whatever the clock
+
+
+def judge_custody(judge: Judge, sifted: Sifted, workflow: Workflow, fine: Fine) -> None:
+    """Find signatures and readings that are missing. Provisional: they may be late.
+
+    Parameters
+    ----------
+    fine : dict
+        Of an earlier reading by the same workflow; brought up to date. A step whose facts nobody added to is not
+        judged again.
+    """
     for step in workflow.steps:
         acts = sifted.acts.get(step.name)
         if acts is None:
             continue
         again = sifted.reopened.get(step.name, 0)
+        if fine.get(step.name) == (again, acts):
+            continue
+        before = len(judge.found)
         signs = step.signs
         if not signs and any(signed_by(act.fact) for act in acts):
             signs = BOTH
@@ -45,6 +58,10 @@ def judge_custody(judge: Judge, sifted: Sifted, workflow: Workflow) -> None:
             _judge_handovers(judge, step, signs, acts, again)
         elif step.reads:
             _judge_reading(judge, step, acts, again)
+        if len(judge.found) == before:
+            fine[step.name] = (again, acts)
+        else:
+            fine.pop(step.name, None)
 
 
 def signed_by(fact: f.Fact) -> dict[str, str]:
@@ -89,23 +106,23 @@ def _judge_signatures(
     first, last = meeting.acts[0], meeting.acts[-1]
     seen = min(act.known for act in meeting.acts)
     name = f"{step.name}:{first.fact.source}:{first.fact.id}"
-    facts = [act.fact for act in meeting.acts]
-    wanted = f"{' and '.join(signs)} signed at {step.name} within {step.minutes:g} min"
+    received, late = "a signature known too late", None
     if lacking:
         received = f"no {' and no '.join(lacking)}"
         if apart is not None:
-            facts += [act.fact for act in apart.acts]
             received = f"{(apart.acts[0].at - last.at) / MINUTE:.0f} min between them"
-        due = last.at + allowed
-        judge.add("custody_gap", name, first.at, facts, wanted, received, judge.lacks(due, seen, None, again))
-        return
-    known = max(min(act.known for act in meeting.signed[half]) for half in signs)
-    first_signed = min(min(act.at for act in meeting.signed[half]) for half in signs)
-    late = judge.lacks(first_signed + allowed, seen, known, again) if known > first_signed else None
+        late = judge.lacks(last.at + allowed, seen, None, again)
+    else:
+        known = max(min(act.known for act in meeting.signed[half]) for half in signs)
+        first_signed = min(min(act.at for act in meeting.signed[half]) for half in signs)
+        if known > first_signed:
+            late = judge.lacks(first_signed + allowed, seen, known, again)
+        if late is None and len(signs) > 1 and len(meeting.acts) > 1:
+            _judge_bags(judge, step, meeting, name, again)
     if late is not None:
-        judge.add("custody_gap", name, first.at, facts, wanted, "a signature known too late", late)
-    elif len(signs) > 1 and len(meeting.acts) > 1:
-        _judge_bags(judge, step, meeting, name, again)
+        facts = [act.fact for act in (*meeting.acts, *(apart.acts if lacking and apart is not None else ()))]
+        wanted = f"{' and '.join(signs)} signed at {step.name} within {step.minutes:g} min"
+        judge.add("custody_gap", name, first.at, facts, wanted, received, late)
 
 
 def _judge_bags(judge: Judge, step: Step, meeting: Meeting, name: str, again: int) -> None:

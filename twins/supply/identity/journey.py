@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from schemas.errors import InputError, InvalidFieldError, SnapshotError
 from twins.supply.identity import facts as f
-from twins.supply.identity.reading import JourneyReading, read_journey
+from twins.supply.identity.reading import JourneyReading, Memory, read_journey
 from twins.supply.identity.sifting import Row
 from twins.supply.identity.workflow import Settings
 
@@ -30,6 +30,13 @@ class _Body(Struct, frozen=True, array_like=True):
     facts: list[list[Any]]  # Any: texts by number below 0, numbers, lists and maps of them
 
 
+class _Written(Struct, frozen=True, array_like=True):
+    """A body whose facts were encoded before."""
+
+    texts: list[str]
+    facts: list[msgspec.Raw]
+
+
 class Journey:
     """All facts of one patient. Taking one is cheap; reading them is done when asked, and kept until they change.
 
@@ -46,6 +53,9 @@ class Journey:
         self._corrected = False
         self._reading: JourneyReading | None = None
         self._body: bytes | None = None
+        self._texts: dict[str, int] = {}  # of the facts that are packed
+        self._packed: list[msgspec.Raw] = []  # the first of the rows, as bytes
+        self._memory = Memory()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -85,13 +95,19 @@ class Journey:
             if reading.clock != self.clock:
                 reading = self._reading = msgspec.structs.replace(reading, clock=self.clock)
             return reading
-        self._reading = read_journey(self.coi, self._rows, self.clock, self._settings, self._corrected)
+        self._reading = read_journey(
+            self.coi, self._rows, self.clock, self._settings, self._corrected, self._memory
+        )  # fmt: skip
         return self._reading
 
     def _put(self, fact: f.Fact) -> None:
         number = f.number(fact)
         self._known.add(number)
-        insort(self._rows, (fact.at, number, fact))
+        row = fact.at, number, fact
+        place = bisect(self._rows, row)
+        self._rows.insert(place, row)
+        if place < len(self._packed):
+            self._unpack()
         self._corrected = self._corrected or bool(fact.voids or fact.corrects)
         self._reading = self._body = None
         self._hear(fact)
@@ -114,15 +130,20 @@ class Journey:
         self._hear(fact)
         if (fact.known_at, f.as_text(fact)) < (kept.known_at, f.as_text(kept)):
             del self._rows[place]
+            self._unpack()
             self._put(fact)
 
     def write(self) -> bytes:
         """Give the journey as bytes: the same for the same facts and clock."""
         if self._body is None:
-            texts: dict[str, int] = {}
-            rows = [_pack(fact, texts) for _, _, fact in self._rows]
-            self._body = _ENCODE.encode(_Body(list(texts), rows))
+            rest = self._rows[len(self._packed) :]
+            self._packed += [msgspec.Raw(_ENCODE.encode(_pack(fact, self._texts))) for _, _, fact in rest]
+            self._body = _ENCODE.encode(_Written(list(self._texts), self._packed))
         return _ENCODE.encode(_Snapshot(VERSION, self.coi, self.clock, self._body))
+
+    def _unpack(self) -> None:
+        """Forget what was packed: texts are numbered in the order of the facts."""
+        self._texts, self._packed = {}, []
 
     @classmethod
     def restore(cls, body: bytes, settings: Settings | None = None) -> Journey:
@@ -155,7 +176,11 @@ def _pack(fact: f.Fact, texts: dict[str, int]) -> list[Any]:
     row: list[Any] = msgspec.to_builtins(fact)
     while row and row[-1] in ("", (), [], {}):
         row.pop()  # as it would be read anyway
-    return [_number(one, texts) for one in row]
+    put = texts.setdefault
+    return [
+        -1 - put(one, len(texts)) if type(one) is str else one if type(one) is int else _number(one, texts)
+        for one in row
+    ]
 
 
 def _number(value: Any, texts: dict[str, int]) -> Any:

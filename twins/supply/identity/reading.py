@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
 from twins.supply.identity import facts as f
 from twins.supply.identity.belonging import judge_identity, judge_units, judge_workcells
-from twins.supply.identity.custody import judge_custody, signed_by, units_of
+from twins.supply.identity.custody import Fine, judge_custody, signed_by, units_of
 from twins.supply.identity.judging import Judge, Violation
 from twins.supply.identity.lot import judge_holds, judge_labels, judge_release, lot_status
 from twins.supply.identity.ordering import judge_limits, judge_order
@@ -64,7 +65,18 @@ class JourneyReading(Struct, frozen=True, array_like=True):
         return tuple(one for one in self.violations if one.provisional)
 
 
-def read_journey(coi: str, rows: Sequence[Row], clock: int, settings: Settings, corrected: bool) -> JourneyReading:
+@dataclass(slots=True)
+class Memory:
+    """What one reading of a journey spares the next, of the same facts and more. It holds no truth of its own."""
+
+    workflow: str = ""
+    fine: Fine = field(default_factory=dict)
+    entries: dict[tuple[str, int], tuple[f.Fact, Entry]] = field(default_factory=dict)  # by step and the fact's id()
+
+
+def read_journey(
+    coi: str, rows: Sequence[Row], clock: int, settings: Settings, corrected: bool, memory: Memory
+) -> JourneyReading:  # fmt: skip
     """Read a journey as of a clock. A function of the set of facts and the clock: never of the order they came in.
 
     Parameters
@@ -79,15 +91,20 @@ def read_journey(coi: str, rows: Sequence[Row], clock: int, settings: Settings, 
         Bounds, and workflows beside the default one.
     corrected : bool
         Whether any fact voids or corrects another.
+    memory : Memory
+        Of this journey; brought up to date.
     """
     unjudged: list[str] = []
     corrections = resolve(rows) if corrected else Corrections()
     workflow = _workflow(pick_workflow(rows, corrections.dead), settings, unjudged)
+    if memory.workflow != workflow.name:
+        memory.workflow = workflow.name
+        memory.fine.clear()
     sifted = sift(rows, workflow, corrections)
     judge = Judge(clock, settings, sifted.decided)
     judge_identity(judge, sifted, coi)
     judge_order(judge, sifted, workflow)
-    judge_custody(judge, sifted, workflow)
+    judge_custody(judge, sifted, workflow, memory.fine)
     judge_release(judge, sifted, workflow)
     judge_limits(judge, sifted, workflow)
     unjudged += judge_holds(judge, sifted, workflow)
@@ -98,7 +115,7 @@ def read_journey(coi: str, rows: Sequence[Row], clock: int, settings: Settings, 
     unjudged += [f"{fact.source} {fact.id}: the fact that it corrects has not come" for fact in sifted.waiting]
     stands, decided = judge.standing()
     step, place, last = _where(sifted, workflow)
-    custody = _custody(sifted, workflow)
+    custody = _custody(sifted, workflow, memory)
     holder, handing_over = _holder(custody)
     return JourneyReading(
         coi, clock, workflow.name, step, place, holder, handing_over, lot_status(sifted, workflow, clock)[0], last,
@@ -128,9 +145,18 @@ def _where(sifted: Sifted, workflow: Workflow) -> tuple[str, str, int | None]:
     return step, place, sifted.seen[-1][1].at if sifted.seen else None
 
 
-def _custody(sifted: Sifted, workflow: Workflow) -> tuple[Entry, ...]:
-    """List who signed or scanned, by step and time."""
-    return tuple(_entry(step, act) for step, act in sifted.seen if step in workflow.by_name)
+def _custody(sifted: Sifted, workflow: Workflow, memory: Memory) -> tuple[Entry, ...]:
+    """List who signed or scanned, by step and time. What does not change is the same object again."""
+    found = []
+    for step, act in sifted.seen:
+        if step not in workflow.by_name:
+            continue
+        before = memory.entries.get((step, id(act.fact)))
+        entry = _entry(step, act) if before is None else before[1]
+        if before is None:
+            memory.entries[step, id(act.fact)] = (act.fact, entry)
+        found.append(entry)
+    return tuple(found)
 
 
 def _entry(step: str, act: Act) -> Entry:

@@ -180,6 +180,20 @@ def test_a_missing_signature_is_provisional_until_the_bound_then_a_stop(half: st
     assert stops(read(facts, 14.01)) == ["custody_gap"]
 
 
+def test_a_step_in_order_is_judged_anew_when_a_signature_of_it_is_declared_wrong() -> None:
+    journey = Journey(COI, LATE)
+    for fact in halves(30):
+        journey.take(fact)
+    assert journey.read().violations == ()
+    at = journey.clock
+    journey.take(
+        Handover(source="c", id="no", at=at, known_at=at, voids="h", step="leg_in", half="receipt", party="two")
+    )
+    (gap,) = journey.read().violations
+    assert (gap.code, gap.received) == ("custody_gap", "no receipt")
+    assert journey.read().custody == Journey.restore(journey.write(), LATE).read().custody
+
+
 def halves(minutes: float, known: float | None = None, units: tuple[str, ...] = ("B",)) -> list[Fact]:
     first = scan("leg_in", 3, units=("B",), read=READ, releaser="one")
     at = first.at + round(minutes * MINUTE)

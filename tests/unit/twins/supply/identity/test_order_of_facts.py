@@ -57,14 +57,19 @@ def test_a_snapshot_between_two_facts_changes_nothing(one: int, place: int) -> N
     assert second.write() == first.write()
 
 
-def test_a_reading_on_the_way_changes_nothing() -> None:
-    journey = made(3)
-    silent = taken(journey.coi, journey.arriving)
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.randoms(use_true_random=False), st.booleans())
+def test_readings_on_the_way_change_nothing(one: int, random: object, shuffled: bool) -> None:
+    """What one reading spares the next is what it would find again, corrections and late facts too."""
+    journey = made(one)
+    facts = list(journey.arriving)
+    if shuffled:
+        random.shuffle(facts)  # type: ignore[attr-defined]
     asked = Journey(journey.coi, SETTINGS)
-    for fact in journey.arriving:
+    for fact in facts:
         asked.take(fact)
-        asked.read()
-    assert asked.read() == silent.read()
+        again = Journey.restore(asked.write(), SETTINGS)
+        assert asked.read() == again.read()
 
 
 def test_time_that_passes_is_read_as_if_it_had_passed_before() -> None:
