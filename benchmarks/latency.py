@@ -50,7 +50,11 @@ class Marks:
             some = taken[within & (self.steps == number)]
             if len(some):
                 label = "between rounds" if number == 0 else name
-                found[label] = {"mean_ms": float(some.mean()), "p99_ms": float(np.percentile(some, 99))}
+                found[label] = {
+                    "mean_ms": float(some.mean()),
+                    "p99_ms": float(np.percentile(some, 99)),
+                    "most_ms": float(some.max()),
+                }
         return found
 
 

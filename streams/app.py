@@ -31,7 +31,7 @@ from streams.appending import Row, async_writer
 from streams.engine.engine import EXIT_BROKEN, EXIT_STALE, EXIT_USAGE, Engine, FoldError
 from streams.engine.engines import Engines
 from streams.engine.turns import Turns
-from streams.engine.watch import LeaseWatch, StopWatch, resident_bytes, where_threads_are
+from streams.engine.watch import GarbageWatch, LeaseWatch, StopWatch, resident_bytes, where_threads_are
 from streams.ledger.commit import Step
 from streams.maintenance import EVERY_SECONDS, maintain
 from streams.metrics import Metrics
@@ -111,6 +111,7 @@ class Worker:
         self._fold_thread = ThreadPoolExecutor(1, thread_name_prefix="fold")
         self._owned: set[TP] = set()
         self._watch = LeaseWatch(settings.lease_seconds, lambda: self.end(EXIT_STALE))
+        self._garbage = GarbageWatch(time.monotonic())
         # Faust waits without a bound for what is away: a broker that does not answer, a round of the outbox under way.
         self._way_out = StopWatch(_PARTS_SECONDS, self._leaving, self._stopped_late)
         self._health = HealthServer(settings.metrics_host, settings.metrics_port, self.metrics.registry, self.ready)
@@ -280,6 +281,7 @@ class Worker:
 
     async def _look(self) -> None:
         """Count what waits; end a worker that no longer moves, or has grown too large."""
+        self._garbage.look(time.monotonic())
         resident = resident_bytes()
         self.metrics.resident_bytes.set(resident)
         if resident > self.settings.memory_limit_mb << 20:

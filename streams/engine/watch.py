@@ -1,4 +1,4 @@
-"""Watches on a worker: was it frozen past its lease, how large has it grown, does its way out end.
+"""Watches on a worker: was it frozen past its lease, how large has it grown, does its way out end, and its garbage.
 
 A process that was stopped (SIGSTOP, a suspended machine) past its lease has been replaced. It may find its old
 sockets alive, so it ends at once by its own monotonic clock; the ledger's epochs would refuse it anyway.
@@ -6,6 +6,7 @@ sockets alive, so it ends at once by its own monotonic clock; the ledger's epoch
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ import traceback
 from collections.abc import Callable
 
 _TICK_SECONDS = 0.25
+_COLLECT_SECONDS = 86_400.0
 
 
 class LeaseWatch:
@@ -41,6 +43,26 @@ class LeaseWatch:
             if now - last > self._lease:
                 self._end_process()
             last = now
+
+
+class GarbageWatch:
+    """Keeps the collector of garbage away from twins: there are millions of objects in them, and no cycle.
+
+    To go through them takes seconds, in which nobody is alerted. So what lives at a look is left out from then on; it
+    is freed as ever when nobody refers to it. Cycles come from elsewhere, some hundred objects a minute (sessions,
+    tasks, errors): they wait for one whole collection a day.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._last = now
+
+    def look(self, now: float) -> None:
+        """Leave out what lives now [s of a clock that only rises]; once a day look at all of it first."""
+        if now - self._last >= _COLLECT_SECONDS:
+            self._last = now
+            gc.unfreeze()
+            gc.collect()
+        gc.freeze()
 
 
 class StopWatch:

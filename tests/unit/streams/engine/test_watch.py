@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -54,3 +55,16 @@ def test_a_way_out_in_time_is_left_alone() -> None:
     one.start()
     one.stop()
     assert not ended.wait(0.4)
+
+
+def test_garbage_is_looked_for_once_a_day_and_what_lives_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for name in ("freeze", "unfreeze", "collect"):
+        monkeypatch.setattr(gc, name, lambda name=name: done.append(name))
+    one = watch.GarbageWatch(100.0)
+    one.look(101.0)
+    assert done == ["freeze"]
+    one.look(100.0 + 86_400)
+    assert done[1:] == ["unfreeze", "collect", "freeze"]
+    one.look(102.0 + 86_400)
+    assert done[4:] == ["freeze"]
