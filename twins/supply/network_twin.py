@@ -26,6 +26,7 @@ from twins.supply.config import SupplyConfig
 from twins.supply.eta import out_of_specification, vein_to_vein
 from twins.supply.kept import Kept, Row
 from twins.supply.learned import Learned, due_between, tell_patients, weekday
+from twins.supply.moves import Moves
 from twins.supply.network import spec as n
 from twins.supply.network.checking import check_network
 from twins.supply.planning.reading import read_problem
@@ -62,14 +63,17 @@ class NetworkState:
 
     key: str
     kept: Kept = field(default_factory=Kept)
-    patients: dict[str, Row] = field(default_factory=dict)  # the newest move of each
-    moves: dict[str, dict[int, Row]] = field(default_factory=dict)  # all moves of each that count, by number
+    moves: Moves = field(default_factory=Moves)
     gone: set[int] = field(default_factory=set)  # numbers of patients who left long ago
     outcomes: dict[int, Outcome] = field(default_factory=dict)  # of those of them who left within a year, by number
     learned: Learned = field(default_factory=Learned)
     talk: Talk = field(default_factory=Talk)
     unlikely: list[str] = field(default_factory=list)  # to keep their slots, as the newest answer has it
-    written: dict[int, msgspec.Raw] = field(default_factory=dict)  # moves as bytes, by number: none ever changes
+
+    @property
+    def patients(self) -> dict[str, Row]:
+        """The newest move of each patient."""
+        return self.moves.newest
 
 
 class Outcome(Struct, frozen=True, array_like=True):
@@ -80,17 +84,9 @@ class Outcome(Struct, frozen=True, array_like=True):
     out: bool | None
 
 
-class _Place(Struct, frozen=True, array_like=True):
-    time: int
-    known: int
-    source: str
-    id: str
-    data: s.Moved
-
-
 class _Snapshot(Struct, frozen=True, array_like=True):
     kept: bytes
-    moves: list[msgspec.Raw]  # each a _Place
+    moves: bytes
     gone: list[int]
     outcomes: list[tuple[int, Outcome]]
     learned: bytes
@@ -99,7 +95,6 @@ class _Snapshot(Struct, frozen=True, array_like=True):
 
 _ENCODE = msgspec.msgpack.Encoder(order="sorted")
 _DECODE = msgspec.msgpack.Decoder(_Snapshot)
-_DECODE_PLACE = msgspec.msgpack.Decoder(_Place)
 
 
 class NetworkTwin:
@@ -207,15 +202,9 @@ class NetworkTwin:
 
     def write(self, state: NetworkState) -> bytes:
         """Give a network as bytes."""
-        before = state.written
-        state.written = {
-            number: before.get(number) or _line(row)
-            for _, rows in sorted(state.moves.items())
-            for number, row in sorted(rows.items())
-        }
-        moves = list(state.written.values())
         gone, outcomes = sorted(state.gone), sorted(state.outcomes.items())
-        return _ENCODE.encode(_Snapshot(state.kept.write(), moves, gone, outcomes, state.learned.write(), state.talk))
+        kept, moves, learned = state.kept.write(), state.moves.write(), state.learned.write()
+        return _ENCODE.encode(_Snapshot(kept, moves, gone, outcomes, learned, state.talk))
 
     def read(self, key: str, body: bytes) -> NetworkState:
         """Take a network from its bytes."""
@@ -225,19 +214,16 @@ class NetworkTwin:
             raise SnapshotError(f"expected a network, received {error}; restore an older checkpoint") from None
         state = NetworkState(key, Kept.read(read.kept), talk=read.talk, gone=set(read.gone))
         state.outcomes = dict(read.outcomes)
-        for one in map(_DECODE_PLACE.decode, read.moves):
-            _place(state, Row(one.time, one.known, event_hash(one.source, one.id), (one.source, one.id), one.data))
+        state.moves = Moves.read(read.moves)
         state.learned = Learned.read(read.learned)
         state.unlikely = _unlikely(read.talk.future)
         return state
 
     def belief(self, state: NetworkState) -> bytes:
         """Give what the facts make of the network."""
-        moves = [(name, sorted((row.time, row.hash) for row in rows.values()))
-                 for name, rows in sorted(state.moves.items())]  # fmt: skip
         return (
             state.kept.write()
-            + _ENCODE.encode([moves, sorted(state.gone), sorted(state.outcomes.items())])
+            + _ENCODE.encode([list(state.moves.times()), sorted(state.gone), sorted(state.outcomes.items())])
             + state.learned.write()
         )
 
@@ -252,42 +238,23 @@ def _move(state: NetworkState, row: Row) -> None:
     if row.hash in state.kept.dead:
         return
     if _number(row.data.patient) not in state.gone:
-        _place(state, row)
+        state.moves.put(row)
     if row.data.leg_hours is not None and row.data.step is not None:
         state.learned.learn(row)
 
 
-def _place(state: NetworkState, row: Row) -> None:
-    name = row.data.patient
-    state.moves.setdefault(name, {})[row.hash] = row
-    old = state.patients.get(name)
-    if old is None or (old.time, old.hash) < (row.time, row.hash):
-        state.patients[name] = row
-
-
-def _line(row: Row) -> msgspec.Raw:
-    return msgspec.Raw(_ENCODE.encode(_Place(row.time, row.known, *row.name, row.data)))
-
-
 def _unmove(state: NetworkState, number: int) -> None:
     """Let a move not count: the patient is where the newest of the others says, and its leg taught nothing."""
-    name = next((name for name, rows in state.moves.items() if number in rows), None)
-    if name is None:
-        return
-    rows = state.moves[name]
-    state.learned.unlearn(rows.pop(number))
-    if rows:
-        state.patients[name] = max(rows.values(), key=lambda row: (row.time, row.hash))
-    else:
-        del state.moves[name], state.patients[name]
+    row = state.moves.take_back(number)
+    if row is not None:
+        state.learned.unlearn(row)
 
 
 def _forget(state: NetworkState) -> None:
     """Keep of patients who left long ago only that they were here."""
     oldest = state.kept.clock // DAY * DAY - GONE_DAYS * DAY
     for name in [name for name, row in state.patients.items() if row.data.step is None and row.time < oldest]:
-        state.outcomes[_number(name)] = _outcome(state.patients.pop(name))
-        del state.moves[name]
+        state.outcomes[_number(name)] = _outcome(state.moves.forget(name))
         state.gone.add(_number(name))
     for number in [number for number, one in state.outcomes.items() if one.time < state.kept.clock - KPI_DAYS * DAY]:
         del state.outcomes[number]
