@@ -12,14 +12,18 @@ from twins.supply.identity.workflow import Workflow
 
 def judge_identity(judge: Judge, sifted: Sifted, coi: str) -> None:
     """Find every identifier that was read and is not the patient's. At once: no late fact makes it right."""
-    for step, act in sifted.seen:
+    fine = True
+    for step, act in sifted.seen[sifted.identified :]:
         read = act.fact.read  # type: ignore[union-attr]
         if not read:
             continue
         for value in read.values():
             if value != coi and value.strip() not in ("", coi):
                 _mismatch(judge, act, coi, read, step)
+                fine = False
                 break
+    if fine:
+        sifted.identified = len(sifted.seen)
     for act in sifted.orders:
         if act.fact.coi.strip() != coi:  # type: ignore[union-attr]
             _mismatch(judge, act, coi, {"order": act.fact.coi}, "order")  # type: ignore[union-attr]
@@ -34,8 +38,8 @@ def _mismatch(judge: Judge, act: Act, coi: str, read: dict[str, str], step: str)
 
 def judge_units(judge: Judge, sifted: Sifted, workflow: Workflow, coi: str) -> str | None:
     """Find units that nobody made the patient's. Give why it cannot be judged, or None."""
-    own: dict[str, tuple[int, int]] = {}  # by unit: when it became the patient's, and when that was first known
-    for step, act in sifted.seen:
+    own = sifted.own
+    for step, act in sifted.seen[sifted.owned :]:
         fact = act.fact
         known = workflow.by_name.get(step)
         if known is not None and (known.makes or (known.transforms and _labelled(fact, coi))):
@@ -45,20 +49,26 @@ def judge_units(judge: Judge, sifted: Sifted, workflow: Workflow, coi: str) -> s
                 _own(own, fact.outputs, act)
             if fact.action == "ADD" and not fact.parent:
                 _own(own, (*fact.units, *fact.children), act)
+    sifted.owned = len(sifted.seen)
     if not own:
         told = any(units_seen(act.fact) for _, act in sifted.seen)
         return "units: no scan says which are this patient's" if told else None
     again = sifted.reopened.get("units", 0)
-    for step, act in sifted.seen:
+    fine = True
+    for step, act in sifted.seen[sifted.placed :]:
         for unit in units_seen(act.fact):
+            late: int | None = None
             if unit not in own:
-                _foreign(judge, unit, step, sifted, judge.lacks(act.at, act.known, None, again))
+                late = judge.lacks(act.at, act.known, None, again)
             else:
                 made, known_at = own[unit]
                 if known_at > act.at:  # else it was known in time, whatever the bound
                     late = judge.lacks(max(act.at, made), act.known, known_at, again)
-                    if late is not None:
-                        _foreign(judge, unit, step, sifted, late)
+            if late is not None:
+                _foreign(judge, unit, step, sifted, late)
+                fine = False
+    if fine:  # more facts make no unit less the patient's: what was known in time stays so
+        sifted.placed = len(sifted.seen)
     return None
 
 

@@ -59,7 +59,7 @@ def judge_custody(judge: Judge, sifted: Sifted, workflow: Workflow, fine: Fine) 
         elif step.reads:
             _judge_reading(judge, step, acts, again)
         if len(judge.found) == before:
-            fine[step.name] = (again, acts)
+            fine[step.name] = (again, list(acts))
         else:
             fine.pop(step.name, None)
 

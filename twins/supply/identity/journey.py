@@ -108,6 +108,8 @@ class Journey:
         self._rows.insert(place, row)
         if place < len(self._packed):
             self._unpack()
+        if place < self._memory.rows:
+            self._memory.sifted = None
         self._corrected = self._corrected or bool(fact.voids or fact.corrects)
         self._reading = self._body = None
         self._hear(fact)
@@ -131,6 +133,7 @@ class Journey:
         if (fact.known_at, f.as_text(fact)) < (kept.known_at, f.as_text(kept)):
             del self._rows[place]
             self._unpack()
+            self._memory.sifted = None
             self._put(fact)
 
     def write(self) -> bytes:

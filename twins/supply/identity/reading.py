@@ -13,7 +13,7 @@ from twins.supply.identity.custody import Fine, judge_custody, signed_by, units_
 from twins.supply.identity.judging import Judge, Violation
 from twins.supply.identity.lot import judge_holds, judge_labels, judge_release, lot_status
 from twins.supply.identity.ordering import judge_limits, judge_order
-from twins.supply.identity.sifting import Act, Corrections, Row, Sifted, pick_workflow, resolve, sift
+from twins.supply.identity.sifting import Act, Corrections, Row, Sifted, extend, pick_workflow, resolve, sift
 from twins.supply.identity.workflow import AUTOLOGOUS, Settings, Workflow
 
 
@@ -70,6 +70,8 @@ class Memory:
     """What one reading of a journey spares the next, of the same facts and more. It holds no truth of its own."""
 
     workflow: str = ""
+    sifted: Sifted | None = None
+    rows: int = 0  # how many of the first are sifted
     fine: Fine = field(default_factory=dict)
     entries: dict[tuple[str, int], tuple[f.Fact, Entry]] = field(default_factory=dict)  # by step and the fact's id()
 
@@ -95,12 +97,7 @@ def read_journey(
         Of this journey; brought up to date.
     """
     unjudged: list[str] = []
-    corrections = resolve(rows) if corrected else Corrections()
-    workflow = _workflow(pick_workflow(rows, corrections.dead), settings, unjudged)
-    if memory.workflow != workflow.name:
-        memory.workflow = workflow.name
-        memory.fine.clear()
-    sifted = sift(rows, workflow, corrections)
+    workflow, sifted = _sifted(rows, settings, corrected, memory, unjudged)
     judge = Judge(clock, settings, sifted.decided)
     judge_identity(judge, sifted, coi)
     judge_order(judge, sifted, workflow)
@@ -122,6 +119,27 @@ def read_journey(
         tuple(stands), tuple(decided), custody, tuple((_name(fact), _name(by)) for fact, by in sifted.voided),
         tuple(unjudged), judge.wake,
     )  # fmt: skip
+
+
+def _sifted(
+    rows: Sequence[Row], settings: Settings, corrected: bool, memory: Memory, unjudged: list[str]
+) -> tuple[Workflow, Sifted]:  # fmt: skip
+    """Sift the facts, or those that came after what was sifted before."""
+    before = memory.sifted
+    if before is not None and not corrected:
+        workflow = _workflow(memory.workflow, settings, unjudged)
+        if extend(before, rows[memory.rows :], workflow):
+            memory.rows = len(rows)
+            return workflow, before
+        unjudged.clear()
+    corrections = resolve(rows) if corrected else Corrections()
+    name = pick_workflow(rows, corrections.dead)
+    if memory.workflow != name:
+        memory.workflow = name
+        memory.fine.clear()
+    workflow = _workflow(name, settings, unjudged)
+    memory.sifted, memory.rows = sift(rows, workflow, corrections), len(rows)
+    return workflow, memory.sifted
 
 
 def _workflow(name: str, settings: Settings, unjudged: list[str]) -> Workflow:

@@ -48,6 +48,11 @@ class Sifted:
     reopened: dict[str, int] = field(default_factory=dict)
     waiting: list[f.Fact] = field(default_factory=list)  # declarations about facts that nobody has said
     last: Act | None = None
+    turned: int | None = None  # [us] from when on a word of two steps means the second
+    identified: int = 0  # how many of the first of `seen` read nobody else's identity
+    own: dict[str, tuple[int, int]] = field(default_factory=dict)  # by unit: when it became the patient's, when known
+    owned: int = 0  # how many of the first of `seen` are in `own`
+    placed: int = 0  # how many of the first of `seen` name units that were the patient's in time
 
 
 @dataclass(slots=True)
@@ -71,7 +76,7 @@ def sift(rows: Sequence[Row], workflow: Workflow, corrections: Corrections) -> S
     """Sift facts in order of time."""
     dead, since = corrections.dead, corrections.since
     sifted = Sifted(waiting=corrections.waiting)
-    turned = _turn(rows, dead, workflow)
+    turned = sifted.turned = _turn(rows, dead, workflow)
     for at, number, fact in rows:
         if number in dead:
             sifted.voided.append((fact, dead[number]))
@@ -83,6 +88,19 @@ def sift(rows: Sequence[Row], workflow: Workflow, corrections: Corrections) -> S
     if sifted.decided:
         _latest_decisions(sifted, rows, dead)
     return sifted
+
+
+def extend(sifted: Sifted, rows: Sequence[Row], workflow: Workflow) -> bool:
+    """Sift facts that come after those that were; False, and nothing done, where they may change what those say."""
+    if any(type(fact) not in (f.Scan, f.Handover) or fact.voids or fact.corrects for _, _, fact in rows):
+        return False
+    for at, _, fact in rows:
+        if sifted.turned is None and fact.step in workflow.turn:  # type: ignore[union-attr]
+            sifted.turned = at
+        _put(sifted, Act(at, fact.known_at, fact), workflow, sifted.turned)
+    if len(sifted.lot) > 1:
+        sifted.lot.sort(key=lambda one: (one[0], one[2] == "released"))
+    return True
 
 
 def _put(sifted: Sifted, act: Act, workflow: Workflow, turned: int | None) -> None:

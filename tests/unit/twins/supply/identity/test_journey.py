@@ -180,6 +180,27 @@ def test_a_missing_signature_is_provisional_until_the_bound_then_a_stop(half: st
     assert stops(read(facts, 14.01)) == ["custody_gap"]
 
 
+def along(facts: list[Fact]) -> JourneyReading:
+    """Read after each fact: what one reading spares the next is what it would find itself."""
+    journey = Journey(COI, LATE)
+    for fact in facts:
+        journey.take(fact)
+        assert journey.read() == Journey.restore(journey.write(), LATE).read()
+    return journey.read()
+
+
+def test_a_second_handover_at_a_step_in_order_is_judged_too() -> None:
+    again = scan("leg_in", 3.5, id="again", units=("B",), read=READ, releaser="one")
+    reading = along([*halves(30), again])
+    assert [(one.code, one.received) for one in reading.violations] == [("custody_gap", "no receipt")]
+
+
+def test_an_order_that_comes_last_may_name_another_workflow() -> None:
+    other = Ordered(source="s", id="order 2", at=START + DAY, known_at=START + DAY, coi=COI, workflow="unheard of")
+    reading = along([scan("eligibility", 0.5), other])
+    assert "workflow: unheard of is not configured, so that steps are judged by autologous" in reading.unjudged
+
+
 def test_a_step_in_order_is_judged_anew_when_a_signature_of_it_is_declared_wrong() -> None:
     journey = Journey(COI, LATE)
     for fact in halves(30):
@@ -292,6 +313,7 @@ def test_shipping_and_receiving_are_the_legs_before_and_after_making() -> None:
     reading = read(facts, 100)
     assert reading.violations == ()
     assert [one.step for one in reading.custody if one.receiver] == ["leg_in", "receipt", "leg_out", "site_receipt"]
+    assert along([*facts.values()]).custody == reading.custody
 
 
 def lot(status: Any, day: float, by: tuple[str, ...] = (), known: float | None = None) -> Disposition:
