@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from schemas.effects import AlertPriority
 from twins.scalar import Said
 
-Raised = dict[str, AlertPriority]  # what stands, by rule
+NEWS = 0.2  # change of a probability that is told of an alert that stands (assumed: less is no reason to look again)
+
+
+class Standing(Struct, frozen=True, array_like=True):
+    """What was said last of an alert that stands."""
+
+    priority: AlertPriority
+    probability: float | None = None
+
+
+Raised = dict[str, Standing]  # what stands, by rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +39,7 @@ class Wish:
 
 
 def speak(called: Iterable[Wish], raised: Raised, clock: int) -> list[Said]:
-    """Raise what is called for and does not stand, update what changed in priority, clear what is over.
+    """Raise what is called for and does not stand, clear what is over, update what changed in priority or by `NEWS`.
 
     Parameters
     ----------
@@ -39,14 +51,23 @@ def speak(called: Iterable[Wish], raised: Raised, clock: int) -> list[Said]:
     by_rule = {wish.rule: wish for wish in called}
     said = []
     for rule in sorted(raised.keys() - by_rule.keys()):
-        said.append(_say("clear", Wish(rule, rule.partition(".")[2] or rule, raised.pop(rule), "over"), clock))
+        over = Wish(rule, rule.partition(".")[2] or rule, raised.pop(rule).priority, "over")
+        said.append(_say("clear", over, clock))
     for rule, wish in sorted(by_rule.items()):
-        if rule not in raised:
+        before = raised.get(rule)
+        if before is None:
             said.append(_say("raise", wish, clock))
-        elif raised[rule] != wish.priority:
+        elif before.priority != wish.priority or _news(before.probability, wish.probability):
             said.append(_say("update", wish, clock))
-        raised[rule] = wish.priority
+        else:
+            continue
+        unknown = wish.probability is None and before is not None
+        raised[rule] = Standing(wish.priority, before.probability if unknown and before else wish.probability)
     return said
+
+
+def _news(before: float | None, now: float | None) -> bool:
+    return before is not None and now is not None and abs(now - before) >= NEWS
 
 
 def _say(action: str, wish: Wish, clock: int) -> Said:

@@ -178,7 +178,7 @@ class PatientTwin:
         if expected is not None:
             found += expected.wishes(bool(stands), self.config.patients)
         elif not due:  # what is expected was not asked; where nothing is expected any more, it is over
-            found += [Wish(rule, rule.partition(".")[2], state.talk.raised[rule], "") for rule in stands]
+            found += [Wish(rule, rule.partition(".")[2], state.talk.raised[rule].priority, "") for rule in stands]
         return found
 
     def write(self, state: PatientState) -> bytes:

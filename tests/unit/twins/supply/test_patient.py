@@ -187,7 +187,7 @@ def test_a_journey_that_was_ended_is_expected_no_more_and_its_cells_may_not_move
     assert (estimate["ended"]["by"], estimate["ended"]["reason"]) == ("QA", "looked into")
     moved = told.tell(made.scan(95, "A", "receipt"))
     assert alerts(moved, "ended") == ["raise"]
-    assert told.state(KEY).inner.talk.raised["ended"] == "critical"
+    assert told.state(KEY).inner.talk.raised["ended"].priority == "critical"
     given = told.tell(made.tell(100, KEY, s.Treated(what="infused")))
     assert not [one for one in given if one.kind == "forecast"]
     back = told.tell(made.tell(101, KEY, decided("supply.events/1/5/2")))
