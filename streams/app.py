@@ -206,7 +206,7 @@ class Worker:
 
     async def _agent(self, engine: Engine, stream: Any) -> None:  # Any: faust.Stream has no types
         """Fold each frame. Any error ends the process: Faust would go on silently."""
-        turns = Turns(TOPICS[engine.topic].horizon is None)
+        turns = Turns(TOPICS[engine.topic].horizon is None, alone=len(self.engines.of) == 1)
         waiting = Gathered(self.settings.frame_records)
         try:
             async for event in stream.events():

@@ -28,7 +28,7 @@ from streams.ledger.connect import away, blames_record, connect
 from streams.ledger.folded import Folded
 from streams.ledger.memory import load_past
 from streams.metrics import Metrics
-from twins.block import Effects, Model, Past, Wanted
+from twins.block import Effects, Model, Past, Shares, Wanted
 from twins.frame import Frame, RawRecord
 
 EXIT_USAGE = 2  # a supervisor does not start it again
@@ -188,8 +188,8 @@ class Engine:
         log.info("revoked", partitions=sorted(gone))
 
     def fold_all(self, frames: Mapping[int, tuple[Sequence[RawRecord], int | None]]) -> dict[int, int]:
-        """Fold frames of several partitions, each (records, follows), in turns; give where to seek to because records
-        are missing, by partition.
+        """Fold frames of several partitions, each (records, follows); give where to seek to because records are
+        missing, by partition. Twins that do together what they compute alike are folded in turns.
 
         Raises
         ------
@@ -198,7 +198,8 @@ class Engine:
         """
         partitions = sorted(frames)
         jobs = [partial(self.fold, partition, *frames[partition]) for partition in partitions]
-        outcomes = self._lanes.run(jobs)
+        shared = any(isinstance(fold.block, Shares) for fold in self._partitions.values())
+        outcomes = self._lanes.run(jobs) if shared else [one for job in jobs for one in self._lanes.run([job])]
         for partition, one in zip(partitions, outcomes, strict=True):
             if one.error is not None:
                 raise FoldError(partition) from one.error

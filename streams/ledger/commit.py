@@ -7,6 +7,7 @@ or an earlier life, and falls away here: the effects' ids would be the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -232,7 +233,7 @@ class Committer:
     def _write_effects(self, connection: psycopg.Connection[Any], said: Sequence[tuple[Said, Fresh]]) -> int:
         rows = [
             binary.row(
-                binary.instant(frame.known_of(one.offset)),
+                binary.instant(one.known_at),
                 binary.int4(self._numbers[frame.kind].known(one.effect.key)),
                 binary.text(one.effect.kind),
                 binary.text(one.effect.lane),
@@ -240,8 +241,8 @@ class Committer:
                 binary.int4(frame.frame.partition),
                 binary.int8(one.offset),
                 binary.int4(one.n),
-                binary.instant(parse_instant(one.effect.event_time)),
-                binary.instant(parse_instant(one.effect.record_time)),
+                binary.instant(_parsed(one.effect.event_time)),
+                binary.instant(_parsed(one.effect.record_time)),
                 binary.raw(one.line),
             )
             for one, frame in said
@@ -305,6 +306,11 @@ class Committer:
     def _today(connection: psycopg.Connection[Any]) -> int:
         row = connection.execute("select extract(epoch from now())::bigint / 86400").fetchone()
         return int(row[0]) if row else 0
+
+
+@lru_cache(maxsize=4096)  # what is said of one record is said at the same times
+def _parsed(text: str) -> int:
+    return parse_instant(text)
 
 
 def _copy(connection: psycopg.Connection[Any], target: str, rows: Sequence[bytes]) -> None:

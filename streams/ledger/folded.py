@@ -20,8 +20,7 @@ from twins.block import Effects
 from twins.frame import Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """One message that leaves: an effect, a dead letter, a late fact."""
 
     id: str
@@ -63,8 +62,9 @@ class Folded:
 
 
 class Said(NamedTuple):
-    """One effect, its place in the log and its line."""
+    """One effect, its place in the log, when the log knew the record that it is said of [us], and its line."""
 
+    known_at: int
     offset: int
     n: int
     effect: Effect
@@ -80,11 +80,11 @@ class Fresh:
         self._originals = folded.originals
         self.columns = folded.frame.columns
         self.accepted: NDArray[np.bool_] = folded.effects.accepted
-        self.said = [Said(*place(effect), effect, write_effect(effect)) for effect in folded.effects.all()]
+        self._known = _known(folded.frame)
+        self.said = [self._said(effect) for effect in folded.effects.all()]
         self.memory = folded.effects.memory
         late = set(folded.effects.late)
         self.outputs = [(one.offset, output) for one in self.said if (output := self._output(one, late)) is not None]
-        self._refused = {refused.offset: refused.known_at for refused in folded.frame.refused}
 
     def above(self, applied: int) -> Fresh:
         """Drop what came of records below `applied`.
@@ -100,12 +100,11 @@ class Fresh:
 
     def known_of(self, offset: int) -> int:
         """When the log knew a record [us]."""
-        columns = self.columns
-        row = int(np.searchsorted(columns.offsets, offset))
-        if row < len(columns.offsets) and columns.offsets[row] == offset:
-            return int(columns.known_at[row])
-        fallback = int(columns.known_at[0]) if len(columns.known_at) else 0
-        return self._refused.get(offset, fallback)
+        return self._known.get(offset, next(iter(self._known.values()), 0))
+
+    def _said(self, effect: Effect) -> Said:
+        offset, n = place(effect)
+        return Said(self.known_of(offset), offset, n, effect, write_effect(effect))
 
     def other_rows(self) -> list[int]:
         """Rows of facts that are not readings and count."""
@@ -156,6 +155,17 @@ class Fresh:
             ("origin_offset", str(offset).encode()),
         ]
         return Output(effect.id, topic, key, value or b"", headers)
+
+
+def _known(frame: Frame) -> dict[int, int]:
+    """Give when the log knew each record of a frame [us], by offset.
+
+    A dict, because numpy lets go of the interpreter to search: a thread that folds would take it, once for each effect.
+    """
+    columns = frame.columns
+    known = dict(zip(columns.offsets.tolist(), columns.known_at.tolist(), strict=True))
+    known.update((refused.offset, refused.known_at) for refused in frame.refused if refused.offset not in known)
+    return known
 
 
 def known_days(folded: Sequence[Folded]) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +12,8 @@ from schemas.effects import Effect
 from streams.arrays import Ints, Longs, Texts, Utf8, cursor_for_arrays
 from streams.ledger.folded import Fresh, Said
 from streams.ledger.numbers import Numbers
+
+KINDS = ("estimate", "forecast")
 
 
 class _Newest(NamedTuple):
@@ -37,34 +39,43 @@ class Present:
         alerts: dict[str, tuple[int, Effect]] = {}  # the newest word on each, with its twin's number
         for one, frame in said:
             effect = one.effect
-            if effect.kind in ("estimate", "forecast"):
+            if effect.kind in KINDS:
                 if effect.lane == "advisory":
                     continue  # what is learned stands beside the twin's own forecast, never in its place
                 place = (effect.kind, frame.kind, effect.key)
                 last = newest.get(place)
                 if last is None or effect.event_time[:19] >= last.effect.event_time[:19]:
                     twin_no = numbers[frame.kind].twin(effect.key) if last is None else last.twin_no
-                    newest[place] = _Newest(twin_no, effect, one.line, frame.known_of(one.offset))
+                    newest[place] = _Newest(twin_no, effect, one.line, one.known_at)
             elif effect.kind == "alert":
                 alerts[effect.data["alert"]] = (numbers[frame.kind].twin(effect.key), effect)
-        for kind in ("estimate", "forecast"):
-            self._write_newest(connection, kind, [one for (of, *_), one in newest.items() if of == kind])
+        self._write_newest(connection, [(of, one) for (of, *_), one in newest.items()])
         self._write_alerts(connection, alerts)
 
-    def _write_newest(self, connection: psycopg.Connection[Any], kind: str, rows: Sequence[_Newest]) -> None:
-        if not rows:
+    def _write_newest(self, connection: psycopg.Connection[Any], newest: Iterable[tuple[str, _Newest]]) -> None:
+        """Write both in one row: each change of it is a new one, whatever changed."""
+        estimates, forecasts = ({one.twin_no: one for of, one in newest if of == kind} for kind in KINDS)
+        numbers = sorted({*estimates, *forecasts})
+        if not numbers:
             return
-        times = ", event_time = u.event_time, known_at = greatest(t.known_at, u.known_at)" if kind == "estimate" else ""
-        newer = "(t.event_time is null or t.event_time <= u.event_time)" if kind == "estimate" else "true"
+        told = [estimates.get(number) for number in numbers]
+        expected = [forecasts.get(number) for number in numbers]
         cursor_for_arrays(connection).execute(
-            f"update twin t set {kind} = u.body::jsonb{times} from (select no, at::timestamptz as event_time,"
-            " to_timestamp(known / 1e6) as known_at, body from unnest(%b, %b, %b, %b) as u (no, at, known, body)) u"
-            f" where t.no = u.no and {newer}",
+            "update twin t set event_time = case when u.newer then u.event_time else t.event_time end,"
+            " known_at = case when u.newer then greatest(t.known_at, u.known_at) else t.known_at end,"
+            " estimate = case when u.newer then u.estimate::jsonb else t.estimate end,"
+            " forecast = coalesce(u.forecast::jsonb, t.forecast)"
+            " from (select w.no, w.event_time, w.known_at, w.estimate, w.forecast, w.estimate is not null"
+            "   and (t.event_time is null or t.event_time <= w.event_time) as newer from twin t join ("
+            "     select no, at::timestamptz as event_time, to_timestamp(known / 1e6) as known_at, estimate, forecast"
+            "     from unnest(%b, %b, %b, %b, %b) as u (no, at, known, estimate, forecast)) w on t.no = w.no) u"
+            " where t.no = u.no and (u.newer or u.forecast is not null)",
             (
-                Ints(one.twin_no for one in rows),
-                Texts(one.effect.event_time for one in rows),
-                Longs(one.known_at for one in rows),
-                Utf8(_end(one.effect) if kind == "forecast" else _flat(one.line) for one in rows),
+                Ints(numbers),
+                Utf8(None if one is None else one.effect.event_time.encode() for one in told),
+                Longs(0 if one is None else one.known_at for one in told),
+                Utf8(None if one is None else _flat(one.line) for one in told),
+                Utf8(None if one is None else _short(one) for one in expected),
             ),
         )
 
@@ -95,6 +106,10 @@ class Present:
         )
 
 
+def _short(forecast: _Newest) -> bytes:
+    return _end(forecast.effect) if "values" in forecast.effect.data else _flat(forecast.line)
+
+
 def _flat(line: bytes) -> bytes:
     """Put an effect's data beside its id, time and model, without writing it a second time.
 
@@ -108,12 +123,8 @@ def _flat(line: bytes) -> bytes:
 
 
 def _end(effect: Effect) -> bytes:
-    """Cut a forecast to its last instant, which is what overviews show; the whole is in its effect.
-
-    One of a family whose forecasts are of another shape stays as it is.
-    """
+    """Cut a forecast to its last instant, which is what overviews show; the whole is in its effect."""
     data = effect.data
-    if "values" in data:
-        values = {name: values[-1:] for name, values in data["values"].items()}
-        data = {**data, "at": data["at"][-1:], "values": values}
+    values = {name: values[-1:] for name, values in data["values"].items()}
+    data = {**data, "at": data["at"][-1:], "values": values}
     return msgspec.json.encode({**data, "id": effect.id, "event_time": effect.event_time})
