@@ -135,8 +135,9 @@ class ScalarBlock(Generic[State]):
         pending = sorted(
             [(fact.offset, place) for place, fact in enumerate(frame.facts)] + [(at, -1) for at in refused]
         )
+        speech = _Speech(frame, self._twin.name, self.kind, effects)
         for offset, place in pending:
-            speech = _Speech(frame, offset, self._twin.name, self.kind, effects)
+            speech.begin(offset)
             if place < 0:
                 speech.refuse(refused[offset])
             elif not self._fold(frame.facts[place], speech):
@@ -225,13 +226,14 @@ class ScalarBlock(Generic[State]):
 
 
 class _Speech:
-    """Gives the effects of one record their ids, in the order in which they are said."""
+    """Gives the effects of each record of a frame their ids, in the order in which they are said."""
 
-    def __init__(self, frame: Frame, offset: int, model: str, kind: str, effects: Effects) -> None:
-        self._place = f"{frame.topic}/{frame.partition}/{offset}"
+    def __init__(self, frame: Frame, model: str, kind: str, effects: Effects) -> None:
+        self._place = ""
         self._topic, self._partition = frame.topic, frame.partition
         self._model, self._kind = model, kind
         self._n = 0
+        self._times: dict[int, str] = {}  # that were written
         self._lists: dict[Kind, list[Effect]] = {
             "reject": effects.rejects,
             "estimate": effects.estimates,
@@ -241,6 +243,10 @@ class _Speech:
             "correction": effects.corrections,
             "consequence": effects.consequences,
         }
+
+    def begin(self, offset: int) -> None:
+        """Go on with the record at an offset."""
+        self._place, self._n = f"{self._topic}/{self._partition}/{offset}", 0
 
     def say(self, key: str, fact: Fact, said: Said, standing: dict[str, str]) -> None:
         event_time = said.event_time or fact.event.event_time
@@ -263,8 +269,14 @@ class _Speech:
     ) -> None:  # fmt: skip
         name = f"{self._place}/{self._n}"
         self._n += 1
-        times = format_instant(event_time), format_instant(record_time)
+        times = self._time(event_time), self._time(record_time)
         self._lists[kind].append(Effect(name, kind, lane, self._kind, key, *times, self._model, data))
+
+    def _time(self, instant: int) -> str:
+        text = self._times.get(instant)
+        if text is None:
+            text = self._times[instant] = format_instant(instant)
+        return text
 
 
 def _too_many(key: str) -> InvalidFieldError:

@@ -54,6 +54,7 @@ class LegTime(Struct, frozen=True, array_like=True):
 
 
 LegTimes = dict[str, LegTime]  # by step, lane and carrier, a line each
+Laws = dict[str, tuple[LegTime, "Law"]]  # by the same: what was made of it before
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,12 @@ class Expected:
 
     def late(self, by: int) -> float:
         """Give the probability that the last leg ends after an instant [us]."""
-        return float(DRAWS - np.searchsorted(self.ascending, (by - self.clock) / HOUR, "right")) / DRAWS
+        return float(DRAWS - self.ascending.searchsorted((by - self.clock) / HOUR, "right")) / DRAWS
+
+    @cached_property
+    def late_for_slot(self) -> float | None:
+        """The probability that the slot is missed; None without one."""
+        return None if self.slot is None else self.late(self.slot)
 
     def said(self) -> dict[str, Any]:
         """Give the data of the forecast."""
@@ -97,7 +103,7 @@ class Expected:
             "overdue": self.overdue,
             "slot": None if self.slot is None else format_instant(self.slot),
             "latest": None if self.latest is None else format_instant(self.latest),
-            "p_late": None if self.slot is None else self.late(self.slot),
+            "p_late": self.late_for_slot,
             "p_too_late": None if self.latest is None else self.late(self.latest),
             "explains": self._explains,
             "released_with_95_percent_by": self._released(0.95),
@@ -106,10 +112,8 @@ class Expected:
 
     def wishes(self, stands: bool, section: Patients) -> list[Wish]:
         """Call for an alert where the slot is at risk; one that stands goes on until the risk is clearly lower."""
-        if self.slot is None:
-            return []
-        late = self.late(self.slot)
-        if late < (section.risk_off if stands else section.risk_on):
+        late = self.late_for_slot
+        if self.slot is None or late is None or late < (section.risk_off if stands else section.risk_on):
             return []
         why = self._explains
         after = "" if why is None else f", most of it by the leg to {why}"
@@ -135,19 +139,25 @@ class Expected:
         count = np.count_nonzero(missed)
         if not count:
             return None
-        return self.legs[int(np.argmax(self.parts @ (missed / count - 1.0 / DRAWS)))]
+        return self.legs[int((self.parts @ (missed / count - 1.0 / DRAWS)).argmax())]
 
     def _released(self, sure: float) -> str | None:
         if self.release is None:
             return None
         whole = self.release == len(self.legs)
-        ascending = self.ascending if whole else np.sort(self.parts[: self.release].sum(axis=0))
+        ascending = self.ascending if whole else np.sort(np.add.reduce(self.parts[: self.release]))
         return self._when(*_at(ascending, (sure,)))
 
 
 def _at(ascending: Floats, levels: tuple[float, ...]) -> list[float]:
     """Give quantiles of draws that stand in order: the draw in whose stratum each level lies."""
-    return [float(ascending[min(int(level * len(ascending)), len(ascending) - 1)]) for level in levels]
+    found: list[float] = ascending[_strata(levels, len(ascending))].tolist()
+    return found
+
+
+@lru_cache(maxsize=64)
+def _strata(levels: tuple[float, ...], size: int) -> NDArray[np.intp]:
+    return np.array([min(int(level * size), size - 1) for level in levels], dtype=np.intp)
 
 
 def decisions(kept: Kept) -> dict[str, Row]:
@@ -175,21 +185,28 @@ class Expecting:
     def __init__(self, section: Patients) -> None:
         self._section = section
 
-    def expect(self, kept: Kept, learned: LegTimes, reading: i.JourneyReading, clock: int) -> Expected | None:
-        """Say what is expected of a patient; None where no leg is planned, the cells were given, or nobody waits."""
+    def expect(
+        self, kept: Kept, learned: LegTimes, reading: i.JourneyReading, clock: int, laws_before: Laws
+    ) -> Expected | None:
+        """Say what is expected of a patient; None where no leg is planned, the cells were given, or nobody waits.
+
+        `laws_before` spares the next reading what the one before found; it is brought up to date.
+        """
         ordered = kept.newest(s.TherapyOrdered)
         if ordered is None or gone_at(kept) is not None or not ordered.data.legs:
             return None
         legs, since = _left(ordered.data.legs, reading, ordered.time)
         if not legs:
             return None
-        laws, counts = zip(*(_law(leg, learned, kept.dead) for leg in legs), strict=True)
+        laws, counts = zip(*(_law(leg, learned, kept.dead, laws_before) for leg in legs), strict=True)
         calendars = [calendar_of(leg.departs) for leg in legs]
         departed = _departs(calendars[0], since)
         elapsed = max(clock - departed, 0) / HOUR
         wait = max(departed - clock, 0) / HOUR
         overdue = laws[0].duration.below_one(elapsed)
-        rest = laws[0].duration.remaining(STRATA, elapsed, overdue) + wait
+        rest = laws[0].duration.remaining(STRATA, elapsed, overdue)
+        if wait:
+            rest = rest + wait
         parts = _draws(reading.coi, (rest, *(law.sorted for law in laws[1:])), calendars, _hours(clock))
         hours = [law.hours for law in laws]
         for place, calendar in enumerate(calendars):
@@ -199,7 +216,7 @@ class Expecting:
         latest = ordered.data.latest
         steps = tuple(leg.step for leg in legs)
         return Expected(
-            clock, steps, counts, tuple(hours), parts, parts.sum(axis=0), overdue, slot,
+            clock, steps, counts, tuple(hours), parts, np.add.reduce(parts), overdue, slot,
             None if latest is None else parse_instant(latest),
             steps.index(RELEASE) + 1 if RELEASE in steps else None,
             any(row.data.what == "lymphodepletion_started" for row in kept.of(s.Treated)),
@@ -280,13 +297,17 @@ def _planned_law(days: float) -> Law:
     return Law.of(Duration(np.log(days * 24) + PLAN_SIGMA * ndtri(levels), levels))
 
 
-def _law(leg: s.PlannedLeg, learned: LegTimes, dead: Set[int]) -> tuple[Law, int]:
+def _law(leg: s.PlannedLeg, learned: LegTimes, dead: Set[int], before: Laws) -> tuple[Law, int]:
     """Give a leg's law, and of how many legs it was learned. Where the newest word was withdrawn the plan holds until
     the next."""
-    found = learned.get(f"{leg.step}\n{leg.lane}\n{leg.carrier}")
+    name = f"{leg.step}\n{leg.lane}\n{leg.carrier}"
+    found = learned.get(name)
     if found is None or found.hash in dead:
         return _planned_law(leg.days), 0
-    return _learned_law(found.hours, found.levels), found.legs
+    kept = before.get(name)
+    if kept is None or kept[0] is not found:
+        kept = before[name] = found, _learned_law(found.hours, found.levels)
+    return kept[1], found.legs
 
 
 @lru_cache(maxsize=1024)
@@ -338,7 +359,7 @@ def _draws(coi: str, legs: Sequence[Floats], calendars: Sequence[Calendar | None
         parts[place] = leg[orders[place]]
         calendar = calendars[place]
         if place and calendar is not None:
-            ready = now + parts[:place].sum(axis=0)
+            ready = now + np.add.reduce(parts[:place])
             parts[place] += calendar.after(ready) - ready
     return parts
 

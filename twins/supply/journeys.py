@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from sys import intern
 from typing import Any
 
 from schemas import supply as s
@@ -30,7 +31,7 @@ def facts_of(event: Event, coi: str) -> list[i.Fact]:
     """
     data = event.data
     if isinstance(data, EpcisEvent):
-        return [_scan(event, data)]
+        return [_scan(event, data, coi)]
     if isinstance(data, s.FactWithdrawn):
         name = f"{event.source} {event.id} withdraws"
         return [i.Scan(source=data.fact.source, id=name, at=event.event_time, known_at=event.record_time,
@@ -74,20 +75,24 @@ def _said(event: Event, data: Any) -> dict[str, Any]:  # Any: any of the structs
     }  # fmt: skip
 
 
-def _scan(event: Event, data: EpcisEvent) -> i.Scan:
-    """Read a scan. An error declaration voids the event whose hash it has."""
+def _scan(event: Event, data: EpcisEvent, coi: str) -> i.Scan:
+    """Read a scan. An error declaration voids the event whose hash it has.
+
+    Words that most scans have in common are kept once: there are many scans.
+    """
     extensions = list(_flat((*data.extensions, *data.ilmd)))
-    read = {READ[local]: value for local, value in extensions if local in READ}
+    read = {READ[local]: coi if value == coi else value for local, value in extensions if local in READ}
     told = dict(extensions)
     place = data.biz_location or data.read_point
     return i.Scan(
-        source=event.source, id=event.id, at=event.event_time, known_at=event.record_time,
+        source=intern(event.source), id=event.id, at=event.event_time, known_at=event.record_time,
         voids=data.hash if data.error_declaration is not None else "",
-        step=data.biz_step or "sensor_reporting", action=data.action or "OBSERVE",
+        step=intern(data.biz_step or "sensor_reporting"), action=intern(data.action or "OBSERVE"),
         units=data.epcs, parent=data.parent_id or "", children=data.child_epcs, inputs=data.input_epcs,
-        outputs=data.output_epcs, place="" if place is None else place.id, read=read,
-        releaser=told.get(RELEASED_BY, "") or _party(data.sources),
-        receiver=told.get(RECEIVED_BY, "") or _party(data.destinations), disposition=data.disposition or "",
+        outputs=data.output_epcs, place="" if place is None else intern(place.id), read=read,
+        releaser=intern(told.get(RELEASED_BY, "") or _party(data.sources)),
+        receiver=intern(told.get(RECEIVED_BY, "") or _party(data.destinations)),
+        disposition=intern(data.disposition or ""),
     )  # fmt: skip
 
 

@@ -123,17 +123,22 @@ class Kept:
 
     def of(self, *kinds: type[Struct]) -> Iterator[Row]:
         """Give the facts of some kinds that count, by time, then number: the order of arrival plays no part."""
+        if self._of.keys().isdisjoint(kinds):
+            return iter(())
         found = [row for kind in kinds for row in self._of.get(kind, {}).values() if row.hash not in self.dead]
-        found.sort(key=lambda row: (row.time, row.hash))
+        if len(found) > 1:
+            found.sort(key=_in_time)
         return iter(found)
 
     def newest(self, kind: type[Struct], until: int | None = None) -> Row | None:
         """Give the newest fact of a kind that counts, at or before an instant; None where there is none."""
-        times = (
-            row for row in self._of.get(kind, {}).values()
+        if kind not in self._of:
+            return None
+        times = [
+            row for row in self._of[kind].values()
             if row.hash not in self.dead and (until is None or row.time <= until)
-        )  # fmt: skip
-        return max(times, key=lambda row: (row.time, row.hash), default=None)
+        ]  # fmt: skip
+        return times[0] if len(times) == 1 else max(times, key=_in_time, default=None)
 
     def hashes(self) -> list[int]:
         """Give the numbers of all facts, ascending."""
@@ -172,6 +177,10 @@ class Kept:
             raise SnapshotError(f"expected the facts of a supply twin, received {error}") from None
         kept.clock, kept.dead, kept._other = read.clock, set(read.dead), set(read.other)
         return kept
+
+
+def _in_time(row: Row) -> tuple[int, int]:
+    return row.time, row.hash
 
 
 def too_many() -> InputError:

@@ -24,6 +24,7 @@ from twins.supply.config import SupplyConfig
 from twins.supply.expecting import (
     Expected,
     Expecting,
+    Laws,
     LegTimes,
     booked,
     calendar_of,
@@ -47,6 +48,9 @@ _KEPT = (
 Outcome = tuple[float | None, bool | None]  # days from vein to vein, whether out of specification; None: not known
 
 
+Lines = dict[int, tuple[i.Entry, msgspec.Raw]]  # of custody as they are said, by the entry's id()
+
+
 class Talk(Struct):
     """What was said last, and what stands. Times in us; -1 for never."""
 
@@ -68,7 +72,8 @@ class PatientState:
     kept: Kept = field(default_factory=Kept)
     legs: LegTimes = field(default_factory=dict)
     talk: Talk = field(default_factory=Talk)
-    lines: dict[int, tuple[i.Entry, dict[str, Any]]] = field(default_factory=dict)  # of custody as said, by id()
+    lines: Lines = field(default_factory=dict)
+    laws: Laws = field(default_factory=dict)
 
 
 class _Snapshot(Struct, frozen=True, array_like=True):
@@ -79,6 +84,7 @@ class _Snapshot(Struct, frozen=True, array_like=True):
 
 
 _ENCODE = msgspec.msgpack.Encoder(order="sorted")
+_LINE = msgspec.json.Encoder(order="sorted")
 _DECODE = msgspec.msgpack.Decoder(_Snapshot)
 
 
@@ -145,7 +151,7 @@ class PatientTwin:
         silent = round(self.config.patients.silent_hours * HOUR)
         due = not told or talk.forecast < 0 or clock - talk.forecast >= silent
         reading = state.journey.read()
-        expected = self._expecting.expect(state.kept, state.legs, reading, clock) if due else None
+        expected = self._expecting.expect(state.kept, state.legs, reading, clock, state.laws) if due else None
         if told and not due and reading.wake is not None and clock <= reading.wake:
             return []
         wishes = self._wishes(state, reading, expected, due)
@@ -368,14 +374,16 @@ def _estimate(state: PatientState, reading: i.JourneyReading) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _line(lines: dict[int, tuple[i.Entry, dict[str, Any]]], one: i.Entry) -> dict[str, Any]:
-    """Say one line of custody. A reading gives what did not change as the same object again."""
-    if id(one) not in lines:
-        lines[id(one)] = one, {
+def _line(lines: Lines, one: i.Entry) -> msgspec.Raw:
+    """Say one line of custody, as JSON. A reading gives what did not change as the same object again."""
+    found = lines.get(id(one))
+    if found is None:
+        said = {
             "at": format_instant(one.at), "step": one.step, "place": one.place, "releaser": one.releaser,
-            "receiver": one.receiver, "units": list(one.units), "fact": list(one.fact),
+            "receiver": one.receiver, "units": one.units, "fact": one.fact,
         }  # fmt: skip
-    return lines[id(one)][1]
+        found = lines[id(one)] = one, msgspec.Raw(_LINE.encode(said))
+    return found[1]
 
 
 def _ended(kept: Kept) -> dict[str, str] | None:

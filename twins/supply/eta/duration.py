@@ -43,11 +43,13 @@ class Duration:
     def quantile(self, levels: ArrayLike) -> Floats:
         """Give durations [h] at levels in 0 to 1 (1 excluded)."""
         p = np.asarray(levels, dtype=np.float64)
-        x = np.interp(p, self.cdf, self.log_hours)
-        top = 1.0 - self.cdf[-1]
-        if top > 0.0 and p.max(initial=0.0) > self.cdf[-1]:
-            beyond = np.log(top / np.maximum(1.0 - p, 1e-12)) / TAIL
-            x = np.where(p > self.cdf[-1], self.log_hours[-1] + beyond, x)
+        x = np.asarray(np.interp(p, self.cdf, self.log_hours))
+        last = self.cdf[-1]
+        if last < 1.0:
+            high = p > last
+            if high.any():
+                beyond = np.log((1.0 - last) / np.maximum(1.0 - p[high], 1e-12)) / TAIL
+                x[high] = self.log_hours[-1] + beyond
         return np.exp(x)
 
     def remaining(self, levels: ArrayLike, elapsed_hours: float, passed: float | None = None) -> Floats:

@@ -1,6 +1,8 @@
 """The learner of leg durations: its state is a function of the set of completed legs in the order they ended.
 
 Legs within the last `RECENT` are kept as facts; a late or corrected one folds them anew from the tables before them.
+They are folded when somebody asks, or when so many came after them that hardly one will come before them: networks hear
+their legs a little out of order.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from twins.supply.eta.leg import Leg, LegKey
 from twins.supply.eta.moves import SHARES
 
 RECENT = 1000  # legs kept as facts, assumed: what a network of 10,000 journeys ends in a few hours; 2 RECENT at most
-
+STEPS = 2  # older legs folded at each new one, so that those that a late one unfolded catch up
 
 SETTLED = 65_536  # older legs whose ids are remembered, assumed: four weeks of 10,000 journeys, 0.5 MB saved
 
@@ -50,9 +52,9 @@ class Legs:
         self._order: list[tuple[float, str]] = []
         self._ids: dict[str, Leg] = {}
         self._settled: dict[bytes, None] = {}  # ids of legs before the recent ones, in that order
-        self._middle = learned.empty()  # after the first RECENT legs, where there are so many and nothing is stale
-        self._tables = learned.empty()
-        self._stale = False
+        self._tables = learned.empty()  # after the first `_folded` of the recent legs
+        self._folded = 0
+        self._middle: learned.Tables | None = None  # after the first RECENT of them, where so many are folded
 
     def add(self, leg: Leg) -> bool:
         """Take a completed leg, or a correction of one that repeats its id; False if it is too late to be learned.
@@ -73,15 +75,11 @@ class Legs:
             return False
         order = (leg.completed_hours, leg.id)
         place = bisect.bisect(self._order, order)
-        if place < len(self._order):
-            self._stale = True
+        self._changed(place)
         self._order.insert(place, order)
         self._recent.insert(place, leg)
         self._ids[leg.id] = leg
-        if not self._stale:
-            learned.fold(self._tables, leg.key, leg.duration_hours)
-            if len(self._recent) == RECENT:
-                self._middle = learned.copied(self._tables)
+        self._fold(min(self._folded + STEPS, len(self._recent) - RECENT))
         if len(self._recent) >= 2 * RECENT:
             self._settle()
         return True
@@ -92,13 +90,13 @@ class Legs:
         if old is None:
             return False
         place = bisect.bisect_left(self._order, (old.completed_hours, old.id))
+        self._changed(place)
         del self._order[place], self._recent[place]
-        self._stale = True
         return True
 
     def expect(self, key: LegKey) -> Duration:
         """Give the distribution of a leg's duration as of now."""
-        self._refold()
+        self._fold(len(self._recent))
         return learned.expect(self._tables, key)
 
     def save(self) -> bytes:
@@ -122,26 +120,33 @@ class Legs:
             raise UsageError(f"expected bytes of Legs.save, received others ({error}); fold the legs anew") from error
         legs = cls()
         legs._base, legs._base_end, legs._recent = state.base, state.base_end, state.recent
+        legs._tables = learned.copied(state.base)
         legs._settled = dict.fromkeys(state.settled)
         legs._order = [(leg.completed_hours, leg.id) for leg in state.recent]
         legs._ids = {leg.id: leg for leg in state.recent}
-        legs._stale = True
         return legs
 
-    def _refold(self) -> None:
-        if not self._stale:
-            return
-        self._tables = learned.copied(self._base)
-        for place, leg in enumerate(self._recent):
+    def _changed(self, place: int) -> None:
+        """Forget what was folded of the recent legs, where one at a place among them comes or goes."""
+        if place < self._folded:
+            self._tables, self._folded, self._middle = learned.copied(self._base), 0, None
+
+    def _fold(self, until: int) -> None:
+        """Fold the recent legs up to a place."""
+        for leg in self._recent[self._folded : max(until, 0)]:
             learned.fold(self._tables, leg.key, leg.duration_hours)
-            if place == RECENT - 1:
+            self._folded += 1
+            if self._folded == RECENT:
                 self._middle = learned.copied(self._tables)
-        self._stale = False
 
     def _settle(self) -> None:
         """Let the older half of the recent legs go: what they taught was kept when the younger half began."""
-        self._refold()
-        self._base, self._middle = self._middle, learned.copied(self._tables)
+        self._fold(RECENT)
+        assert self._middle is not None
+        self._base, self._middle = self._middle, None
+        self._folded -= RECENT
+        if self._folded == RECENT:
+            self._middle = learned.copied(self._tables)
         for leg in self._recent[:RECENT]:
             del self._ids[leg.id]
             self._settled[_digest(leg.id)] = None

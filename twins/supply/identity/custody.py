@@ -31,24 +31,18 @@ def units_of(fact: f.Fact) -> tuple[str, ...]:
     return fact.units if isinstance(fact, f.Handover) else ()
 
 
-Fine = dict[str, tuple[int, list[Act]]]  # by step: what nothing was missing of, whatever the clock
-
-
-def judge_custody(judge: Judge, sifted: Sifted, workflow: Workflow, fine: Fine) -> None:
+def judge_custody(judge: Judge, sifted: Sifted, workflow: Workflow) -> None:
     """Find signatures and readings that are missing. Provisional: they may be late.
 
-    Parameters
-    ----------
-    fine : dict
-        Of an earlier reading by the same workflow; brought up to date. A step whose facts nobody added to is not
-        judged again.
+    A step of which nothing was missing, whatever the clock, is not judged again until facts are added to it.
     """
+    fine = sifted.fine
     for step in workflow.steps:
         acts = sifted.acts.get(step.name)
         if acts is None:
             continue
         again = sifted.reopened.get(step.name, 0)
-        if fine.get(step.name) == (again, acts):
+        if fine.get(step.name) == (again, len(acts)):
             continue
         before = len(judge.found)
         signs = step.signs
@@ -59,7 +53,7 @@ def judge_custody(judge: Judge, sifted: Sifted, workflow: Workflow, fine: Fine) 
         elif step.reads:
             _judge_reading(judge, step, acts, again)
         if len(judge.found) == before:
-            fine[step.name] = (again, list(acts))
+            fine[step.name] = (again, len(acts))
         else:
             fine.pop(step.name, None)
 

@@ -67,7 +67,10 @@ class Journey:
 
     def why_not(self, fact: f.Fact) -> InputError | None:
         """Say why a fact cannot be used; None where it can."""
-        if f.number(fact) in self._known:
+        return self._why_not(fact, f.number(fact))
+
+    def _why_not(self, fact: f.Fact, number: int) -> InputError | None:
+        if number in self._known:
             return _duplicate(fact)
         try:
             f.check_fact(fact)
@@ -77,11 +80,12 @@ class Journey:
 
     def take(self, fact: f.Fact) -> InputError | None:
         """Take in a fact; where it cannot be used, say why, and change nothing."""
-        error = self.why_not(fact)
+        number = f.number(fact)
+        error = self._why_not(fact, number)
         if error is None:
-            self._put(fact)
+            self._put(fact, number)
         elif isinstance(error, _DuplicateError):
-            self._hear_again(fact)
+            self._hear_again(fact, number)
         return error
 
     def pass_time(self, instant: int) -> None:
@@ -100,8 +104,7 @@ class Journey:
         )  # fmt: skip
         return self._reading
 
-    def _put(self, fact: f.Fact) -> None:
-        number = f.number(fact)
+    def _put(self, fact: f.Fact, number: int) -> None:
         self._known.add(number)
         row = fact.at, number, fact
         place = bisect(self._rows, row)
@@ -118,9 +121,8 @@ class Journey:
         if not isinstance(fact, f.Decided):
             self.clock = max(self.clock, fact.at, fact.known_at)
 
-    def _hear_again(self, fact: f.Fact) -> None:
+    def _hear_again(self, fact: f.Fact, number: int) -> None:
         """Of two facts of one name that differ keep one, the same in any order of arrival: the one known first."""
-        number = f.number(fact)
         place = next(place for place, row in enumerate(self._rows) if row[1] == number)
         kept = self._rows[place][2]
         if fact == kept:
@@ -134,7 +136,7 @@ class Journey:
             del self._rows[place]
             self._unpack()
             self._memory.sifted = None
-            self._put(fact)
+            self._put(fact, number)
 
     def write(self) -> bytes:
         """Give the journey as bytes: the same for the same facts and clock."""
@@ -188,12 +190,14 @@ def _pack(fact: f.Fact, texts: dict[str, int]) -> list[Any]:
 
 def _number(value: Any, texts: dict[str, int]) -> Any:
     """Put numbers below 0 for texts: a fact has no other number below 0."""
-    if isinstance(value, str):
-        return -1 - texts.setdefault(value, len(texts))
-    if isinstance(value, dict):
-        return {_number(key, texts): _number(one, texts) for key, one in sorted(value.items())}
+    put = texts.setdefault
+    if type(value) is dict:
+        return {
+            -1 - put(key, len(texts)): -1 - put(one, len(texts)) if type(one) is str else one
+            for key, one in sorted(value.items())
+        }
     if isinstance(value, (list, tuple)):
-        return [_number(one, texts) for one in value]
+        return [-1 - put(one, len(texts)) for one in value]
     return value
 
 

@@ -20,7 +20,8 @@ def judge_order(judge: Judge, sifted: Sifted, workflow: Workflow) -> None:
         if acts is None:
             continue
         for group in step.after:
-            _judge_cause(judge, sifted, workflow, step, group, acts)
+            if (step.name, group) not in sifted.caused:
+                _judge_cause(judge, sifted, workflow, step, group, acts)
         if not step.again:
             _judge_over(judge, sifted, workflow, step, acts)
 
@@ -34,6 +35,7 @@ def _judge_cause(
     known = [act.known for act in causes if act.at <= by]
     found = min(known) if known else None
     if found is not None and found <= first.at:
+        sifted.caused.add((step.name, group))  # facts that come after these change neither
         return
     seen = first.known if len(acts) == 1 else min(act.known for act in acts)
     again = max(sifted.reopened.get(name, 0) for name in group)

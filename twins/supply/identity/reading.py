@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from twins.supply.identity import facts as f
 from twins.supply.identity.belonging import judge_identity, judge_units, judge_workcells
-from twins.supply.identity.custody import Fine, judge_custody, signed_by, units_of
+from twins.supply.identity.custody import judge_custody, signed_by, units_of
 from twins.supply.identity.judging import Judge, Violation
 from twins.supply.identity.lot import judge_holds, judge_labels, judge_release, lot_status
 from twins.supply.identity.ordering import judge_limits, judge_order
@@ -72,8 +72,10 @@ class Memory:
     workflow: str = ""
     sifted: Sifted | None = None
     rows: int = 0  # how many of the first are sifted
-    fine: Fine = field(default_factory=dict)
     entries: dict[tuple[str, int], tuple[f.Fact, Entry]] = field(default_factory=dict)  # by step and the fact's id()
+    custody: list[Entry] = field(default_factory=list)  # of the first `listed` of what is sifted
+    listed: int = 0
+    where: tuple[str, str] = ("", "")  # step and place after those
 
 
 def read_journey(
@@ -101,7 +103,7 @@ def read_journey(
     judge = Judge(clock, settings, sifted.decided)
     judge_identity(judge, sifted, coi)
     judge_order(judge, sifted, workflow)
-    judge_custody(judge, sifted, workflow, memory.fine)
+    judge_custody(judge, sifted, workflow)
     judge_release(judge, sifted, workflow)
     judge_limits(judge, sifted, workflow)
     unjudged += judge_holds(judge, sifted, workflow)
@@ -111,7 +113,7 @@ def read_journey(
         unjudged.append("order: it has not come")
     unjudged += [f"{fact.source} {fact.id}: the fact that it corrects has not come" for fact in sifted.waiting]
     stands, decided = judge.standing()
-    step, place, last = _where(sifted, workflow)
+    step, place, last = _where(sifted, workflow, memory)
     custody = _custody(sifted, workflow, memory)
     holder, handing_over = _holder(custody)
     return JourneyReading(
@@ -133,12 +135,10 @@ def _sifted(
             return workflow, before
         unjudged.clear()
     corrections = resolve(rows) if corrected else Corrections()
-    name = pick_workflow(rows, corrections.dead)
-    if memory.workflow != name:
-        memory.workflow = name
-        memory.fine.clear()
-    workflow = _workflow(name, settings, unjudged)
+    memory.workflow = pick_workflow(rows, corrections.dead)
+    workflow = _workflow(memory.workflow, settings, unjudged)
     memory.sifted, memory.rows = sift(rows, workflow, corrections), len(rows)
+    memory.custody, memory.listed, memory.where = [], 0, ("", "")
     return workflow, memory.sifted
 
 
@@ -151,22 +151,21 @@ def _workflow(name: str, settings: Settings, unjudged: list[str]) -> Workflow:
     return AUTOLOGOUS
 
 
-def _where(sifted: Sifted, workflow: Workflow) -> tuple[str, str, int | None]:
-    step, place = "", ""
-    for word, act in reversed(sifted.seen):
-        if not step and word in workflow.by_name:
+def _where(sifted: Sifted, workflow: Workflow, memory: Memory) -> tuple[str, str, int | None]:
+    """Give the newest step, the newest place that a fact names, and when anything was seen last [us]."""
+    step, place = memory.where
+    for word, act in sifted.seen[memory.listed :]:
+        if word in workflow.by_name:
             step = word
-        if not place:
-            place = act.fact.place  # type: ignore[union-attr]
-        if step and place:
-            break
+        place = act.fact.place or place  # type: ignore[union-attr]
+    memory.where = step, place
     return step, place, sifted.seen[-1][1].at if sifted.seen else None
 
 
 def _custody(sifted: Sifted, workflow: Workflow, memory: Memory) -> tuple[Entry, ...]:
     """List who signed or scanned, by step and time. What does not change is the same object again."""
-    found = []
-    for step, act in sifted.seen:
+    found = memory.custody
+    for step, act in sifted.seen[memory.listed :]:
         if step not in workflow.by_name:
             continue
         before = memory.entries.get((step, id(act.fact)))
@@ -174,6 +173,7 @@ def _custody(sifted: Sifted, workflow: Workflow, memory: Memory) -> tuple[Entry,
         if before is None:
             memory.entries[step, id(act.fact)] = (act.fact, entry)
         found.append(entry)
+    memory.listed = len(sifted.seen)
     return tuple(found)
 
 

@@ -53,6 +53,8 @@ class Sifted:
     own: dict[str, tuple[int, int]] = field(default_factory=dict)  # by unit: when it became the patient's, when known
     owned: int = 0  # how many of the first of `seen` are in `own`
     placed: int = 0  # how many of the first of `seen` name units that were the patient's in time
+    fine: dict[str, tuple[int, int]] = field(default_factory=dict)  # `reopened` and facts of steps with nothing missing
+    caused: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)  # steps whose cause was known in time
 
 
 @dataclass(slots=True)

@@ -124,6 +124,20 @@ def test_the_order_of_arrival_does_not_matter_and_a_correction_replaces(monkeypa
     assert not plain.add(Leg("ancient", KEY, -5.0, 3.0))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_when_somebody_asks_does_not_matter(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Legs that come a little out of order, asked about at any time between."""
+    monkeypatch.setattr(learner, "RECENT", 40)
+    facts, rng = _drawn(260, 3, seed=seed), np.random.default_rng(seed)
+    plain, asked = _folded(facts), Legs()
+    for place in np.argsort(np.arange(260) + rng.uniform(0, rng.choice([1, 12, 35]), 260)):
+        assert asked.add(facts[place])
+        if rng.random() < 0.1:
+            asked.expect(facts[place].key)
+    assert asked.save() == plain.save()
+    assert asked.expect(KEY).cdf.tobytes() == plain.expect(KEY).cdf.tobytes()
+
+
 def test_saved_and_loaded_is_the_same_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learner, "RECENT", 60)
     facts = _drawn(200, 5, seed=6)
