@@ -3,7 +3,8 @@
 Load generator, worker and PostgreSQL run on this machine. Patients are on their way when time begins: each has an order
 and `--before` scans, hours apart; from then on the twins' time passes as the wall's does. One scan in `--wrong-every`
 reads another patient's bag, which is a stop: an alert that is due at once. What the twins tell one another is appended,
-folded and counted too.
+folded and counted too. Of four scans of a patient one is at a new step, which the network hears of; patients are at
+different ones of the four.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benchmarks.latency import of_alerts, read_marks
 from benchmarks.processes import Child, CpuMeter
 from benchmarks.report import Bar, Report, add_out, given
 from benchmarks.servers import Stage, applied, await_applied, await_owner, marks_file, stage, start_worker
-from benchmarks.supply_patients import FACTS, described, fact, patient
+from benchmarks.supply_patients import FACTS, TIMES, described, fact, patient
 from connectors.outgoing import encode
 from schemas.epcis import EpcisEvent, Extension
 from schemas.events import Event
@@ -68,8 +69,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(report: Report, where: Stage, options: argparse.Namespace) -> None:
-    before = options.before * options.patients
-    live = islice(_scans(options, options.before, FACTS), options.rate * _whole(options))
+    before = options.before * options.patients + sum(one % TIMES for one in range(options.patients))
+    live = islice(_live(options), options.rate * _whole(options))
     paced = [_row(_at(one, options, number)) for number, one in enumerate(live)]
     reader, producer = open_reader(where.broker, where.uri), Producer(where.uri, "load")
     with (
@@ -77,7 +78,7 @@ def _measure(report: Report, where: Stage, options: argparse.Namespace) -> None:
         start_worker(where, families='["supply"]') as worker,
     ):
         await_owner(where, worker, topic=TOPIC)
-        source = _scans(options, 0, options.before)
+        source = _before(options)
         _append(producer, [_row(described(json.loads(SPEC.read_bytes())["inputs"]["network"]))])
         for _ in range(0, before, _BATCH):
             _append(producer, [_row(one) for one in islice(source, _BATCH)])
@@ -129,14 +130,22 @@ def _whole(options: argparse.Namespace) -> int:
     return int(options.warm_up + options.seconds)
 
 
-def _scans(options: argparse.Namespace, first: int, after: int) -> Iterator[Event]:
-    """Give all patients' facts from one place to before another; some of the later ones of a wrong bag."""
+def _before(options: argparse.Namespace) -> Iterator[Event]:
+    """Give what is known when time begins, by time. One patient in four began one fact earlier, one two, one three."""
+    for place in range(1 - TIMES, options.before):
+        for one in range(options.patients):
+            if place + one % TIMES >= 0:
+                yield fact(one, place + one % TIMES, one % TIMES)
+
+
+def _live(options: argparse.Namespace) -> Iterator[Event]:
+    """Give the patients' next facts, in turns; some of a wrong bag."""
     number = 0
-    for place in range(first, after):
+    for place in range(options.before, FACTS - TIMES + 1):
         for one in range(options.patients):
             number += 1
-            event = fact(one, place)
-            wrong = place >= options.before and number % options.wrong_every == 0
+            event = fact(one, place + one % TIMES, one % TIMES)
+            wrong = number % options.wrong_every == 0
             yield _of_another(event, patient((one + 1) % options.patients)) if wrong else event
 
 

@@ -29,9 +29,12 @@ def patient(number: int) -> str:
     return f"COI-{number:06}"
 
 
-def fact(number: int, place: int) -> Event:
-    """Give a patient's fact: the order first, then its scans, 18 h apart; patients begin seconds apart."""
-    coi, at = patient(number), Instant(BEGAN + place * 18 * HOUR + number * 3_000_000)
+def fact(number: int, place: int, since: int = 0) -> Event:
+    """Give a patient's fact: the order first, then its scans, 18 h apart; patients begin seconds apart.
+
+    `since` is how many facts' times earlier this one began.
+    """
+    coi, at = patient(number), Instant(BEGAN + (place - since) * 18 * HOUR + number * 3_000_000)
     if place == 0:
         lanes = [f"{word}-{number % 40}" for word in ("SITE", "LANE")]
         legs = tuple(s.PlannedLeg(step, days, lanes[place % 2], f"CARRIER-{number % 5}")
