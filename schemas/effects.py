@@ -480,16 +480,17 @@ def write_effect(effect: Effect) -> bytes:
     return line
 
 
+_NO_NUMBER = frozenset({str, int, bool, type(None), msgspec.Raw})  # raw JSON was written by an encoder of ours
+
+
 def _refuse_not_finite(value: Any, where: str) -> None:
-    if isinstance(value, float):
+    if isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            if type(item) not in _NO_NUMBER:
+                _refuse_not_finite(item, where)
+    elif isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"expected finite numbers, received {value}, in effect {where}")
-    elif isinstance(value, dict):
-        for item in value.values():
-            _refuse_not_finite(item, where)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_not_finite(item, where)
     elif isinstance(value, Struct):
         _refuse_not_finite(msgspec.structs.asdict(value), where)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -23,8 +23,7 @@ class Standing(Struct, frozen=True, array_like=True):
 Raised = dict[str, Standing]  # what stands, by rule
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """An alert that is called for. `message` says what is the matter and what to do."""
 
     rule: str

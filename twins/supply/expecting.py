@@ -30,6 +30,7 @@ from twins.supply.kept import Kept, Row
 
 DRAWS = 256
 ORDERS = 64
+MOST_LAWS = 8192  # remembered; one is 4 kB
 MOST_LEGS = 64  # as schemas/supply.py has it
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 PLAN_SIGMA = 0.35  # of the logarithm of a leg that nothing was learned of: 90 % within a factor of 1.8 (assumed)
@@ -54,10 +55,9 @@ class LegTime(Struct, frozen=True, array_like=True):
 
 
 LegTimes = dict[str, LegTime]  # by step, lane and carrier, a line each
-Laws = dict[str, tuple[LegTime, "Law"]]  # by the same: what was made of it before
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Expected:
     """What is expected of one patient as of `clock` [us]. `legs` are those that are left, by the step that ends each.
 
@@ -184,21 +184,17 @@ class Expecting:
 
     def __init__(self, section: Patients) -> None:
         self._section = section
+        self._laws: dict[tuple[int, str], Law] = {}  # by the fact that told of a leg, and the leg's name
 
-    def expect(
-        self, kept: Kept, learned: LegTimes, reading: i.JourneyReading, clock: int, laws_before: Laws
-    ) -> Expected | None:
-        """Say what is expected of a patient; None where no leg is planned, the cells were given, or nobody waits.
-
-        `laws_before` spares the next reading what the one before found; it is brought up to date.
-        """
+    def expect(self, kept: Kept, learned: LegTimes, reading: i.JourneyReading, clock: int) -> Expected | None:
+        """Say what is expected of a patient; None where no leg is planned, the cells were given, or nobody waits."""
         ordered = kept.newest(s.TherapyOrdered)
         if ordered is None or gone_at(kept) is not None or not ordered.data.legs:
             return None
         legs, since = _left(ordered.data.legs, reading, ordered.time)
         if not legs:
             return None
-        laws, counts = zip(*(_law(leg, learned, kept.dead, laws_before) for leg in legs), strict=True)
+        laws, counts = zip(*(self._law(leg, learned, kept.dead) for leg in legs), strict=True)
         calendars = [calendar_of(leg.departs) for leg in legs]
         departed = _departs(calendars[0], since)
         elapsed = max(clock - departed, 0) / HOUR
@@ -221,6 +217,20 @@ class Expecting:
             steps.index(RELEASE) + 1 if RELEASE in steps else None,
             any(row.data.what == "lymphodepletion_started" for row in kept.of(s.Treated)),
         )  # fmt: skip
+
+    def _law(self, leg: s.PlannedLeg, learned: LegTimes, dead: Set[int]) -> tuple[Law, int]:
+        """Give a leg's law, and of how many legs it was learned. Where the newest word was withdrawn the plan holds
+        until the next."""
+        name = f"{leg.step}\n{leg.lane}\n{leg.carrier}"
+        found = learned.get(name)
+        if found is None or found.hash in dead:
+            return _planned_law(leg.days), 0
+        law = self._laws.get((found.hash, name))
+        if law is None:
+            if len(self._laws) >= MOST_LAWS:
+                self._laws.clear()
+            law = self._laws[found.hash, name] = _learned_law(found.hours, found.levels)
+        return law, found.legs
 
 
 def _left(legs: tuple[s.PlannedLeg, ...], reading: i.JourneyReading, ordered: int) -> tuple[list[s.PlannedLeg], int]:
@@ -286,7 +296,7 @@ def _rounded(ascending: Floats) -> tuple[float, ...]:
     return tuple(round(one, 2) for one in _at(ascending, LEVELS))
 
 
-@lru_cache(maxsize=8192)  # of equal legs there are many; a law is 4 kB
+@lru_cache(maxsize=MOST_LAWS)  # patients who are told at once are told of equal legs
 def _learned_law(hours: tuple[float, ...], levels: tuple[float, ...]) -> Law:
     return Law.of(Duration(np.log(np.maximum.accumulate(np.maximum(hours, LEAST_HOURS))), np.array(levels)))
 
@@ -295,19 +305,6 @@ def _learned_law(hours: tuple[float, ...], levels: tuple[float, ...]) -> Law:
 def _planned_law(days: float) -> Law:
     levels = np.array(GRID)
     return Law.of(Duration(np.log(days * 24) + PLAN_SIGMA * ndtri(levels), levels))
-
-
-def _law(leg: s.PlannedLeg, learned: LegTimes, dead: Set[int], before: Laws) -> tuple[Law, int]:
-    """Give a leg's law, and of how many legs it was learned. Where the newest word was withdrawn the plan holds until
-    the next."""
-    name = f"{leg.step}\n{leg.lane}\n{leg.carrier}"
-    found = learned.get(name)
-    if found is None or found.hash in dead:
-        return _planned_law(leg.days), 0
-    kept = before.get(name)
-    if kept is None or kept[0] is not found:
-        kept = before[name] = found, _learned_law(found.hours, found.levels)
-    return kept[1], found.legs
 
 
 @lru_cache(maxsize=1024)

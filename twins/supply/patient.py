@@ -24,7 +24,6 @@ from twins.supply.config import SupplyConfig
 from twins.supply.expecting import (
     Expected,
     Expecting,
-    Laws,
     LegTimes,
     booked,
     calendar_of,
@@ -73,7 +72,6 @@ class PatientState:
     legs: LegTimes = field(default_factory=dict)
     talk: Talk = field(default_factory=Talk)
     lines: Lines = field(default_factory=dict)
-    laws: Laws = field(default_factory=dict)
 
 
 class _Snapshot(Struct, frozen=True, array_like=True):
@@ -151,7 +149,7 @@ class PatientTwin:
         silent = round(self.config.patients.silent_hours * HOUR)
         due = not told or talk.forecast < 0 or clock - talk.forecast >= silent
         reading = state.journey.read()
-        expected = self._expecting.expect(state.kept, state.legs, reading, clock, state.laws) if due else None
+        expected = self._expecting.expect(state.kept, state.legs, reading, clock) if due else None
         if told and not due and reading.wake is not None and clock <= reading.wake:
             return []
         wishes = self._wishes(state, reading, expected, due)
@@ -335,7 +333,7 @@ def _boxes(kept: Kept) -> list[Wish]:
 
 
 def _estimate(state: PatientState, reading: i.JourneyReading) -> dict[str, Any]:
-    kept = state.kept
+    kept, lines = state.kept, state.lines
     ordered = kept.newest(s.TherapyOrdered)
     tests = {row.data.test: row.data for row in kept.of(s.Tested)}
     treated = list(kept.of(s.Treated))
@@ -363,7 +361,7 @@ def _estimate(state: PatientState, reading: i.JourneyReading) -> dict[str, Any]:
         ],
         "decided": [{"code": one.code, "key": one.key, "by": one.decided_by, "reason": one.reason}
                     for one in reading.decided],
-        "custody": [_line(state.lines, one) for one in reading.custody[-MOST_CUSTODY:]],
+        "custody": [(lines.get(id(one)) or _line(lines, one))[1] for one in reading.custody[-MOST_CUSTODY:]],
         "custody_lines": len(reading.custody),
         "ended": _ended(kept),
         "unjudged": list(reading.unjudged),
@@ -374,16 +372,14 @@ def _estimate(state: PatientState, reading: i.JourneyReading) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _line(lines: Lines, one: i.Entry) -> msgspec.Raw:
+def _line(lines: Lines, one: i.Entry) -> tuple[i.Entry, msgspec.Raw]:
     """Say one line of custody, as JSON. A reading gives what did not change as the same object again."""
-    found = lines.get(id(one))
-    if found is None:
-        said = {
-            "at": format_instant(one.at), "step": one.step, "place": one.place, "releaser": one.releaser,
-            "receiver": one.receiver, "units": one.units, "fact": one.fact,
-        }  # fmt: skip
-        found = lines[id(one)] = one, msgspec.Raw(_LINE.encode(said))
-    return found[1]
+    said = {
+        "at": format_instant(one.at), "step": one.step, "place": one.place, "releaser": one.releaser,
+        "receiver": one.receiver, "units": one.units, "fact": one.fact,
+    }  # fmt: skip
+    lines[id(one)] = one, msgspec.Raw(_LINE.encode(said))
+    return lines[id(one)]
 
 
 def _ended(kept: Kept) -> dict[str, str] | None:
