@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from time import monotonic
 from typing import Any
 
 from streams.jobs.reads_summary import read_summary
@@ -32,10 +32,10 @@ class Glance:
             If the ledger does not answer.
         """
         async with self._lock:
-            began = time.monotonic()
+            began = monotonic()
             if began >= self._until:
                 async with self._reads.connection() as connection:
                     self._found = await read_summary(connection)
-                ended = time.monotonic()
+                ended = monotonic()
                 self._until = ended + max(FRESH_SECONDS, (ended - began) / MOST_SHARE)
             return self._found

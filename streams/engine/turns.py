@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import monotonic
 from typing import TypeVar
 
 from twins.frame import RawRecord
@@ -60,9 +60,9 @@ class Turns:
 
     def timed(self, fold: Callable[[Frames], T], frames: Frames) -> T:
         """Fold a part, and learn the pace."""
-        began = time.monotonic()
+        began = monotonic()
         done = fold(frames)
         records = sum(len(part) for part, _ in frames.values())
         if records:
-            self._seconds = max(1e-6, (time.monotonic() - began) / records)
+            self._seconds = max(1e-6, (monotonic() - began) / records)
         return done

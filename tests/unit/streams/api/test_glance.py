@@ -47,7 +47,7 @@ def test_what_is_old_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     reads = Reads()
     monkeypatch.setattr(glance, "read_summary", summary)
     now = [100.0]
-    monkeypatch.setattr("streams.api.glance.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("streams.api.glance.monotonic", lambda: now[0])
 
     async def ask() -> None:
         one = Glance(cast(Any, reads))

@@ -46,7 +46,7 @@ def test_a_family_alone_has_longer_turns() -> None:
 @pytest.mark.parametrize(("seconds", "records"), [(0.01, 5), (0.001, 50), (1.0, 1)])
 def test_the_pace_of_one_part_cuts_the_next(monkeypatch: pytest.MonkeyPatch, seconds: float, records: int) -> None:
     clock = iter([0.0, 8 * seconds])
-    monkeypatch.setattr("streams.engine.turns.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("streams.engine.turns.monotonic", lambda: next(clock))
     one = Turns(cut=True)
     assert one.timed(lambda frames: "folded", waiting({0: 8})) == "folded"
     (part, _) = next(iter(next(one.of(waiting({0: 200}))).values()))
